@@ -1,0 +1,1 @@
+"""How healthy is this account, why, and how sure are we?"""

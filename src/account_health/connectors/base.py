@@ -1,0 +1,121 @@
+"""The plug point: what a connector is given, what it must answer, and how absence is said.
+
+A connector turns one vendor's (or one folder's) words into rows of the normalised tables. It is found by its entry point in
+the group `account_health.connectors`, built from its own settings model, and asked through `fetch`. It does no I/O before that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, Protocol
+
+from pydantic import BaseModel, ConfigDict
+
+from account_health.model import Source, State
+from account_health.tables import Row
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+Clock = Callable[[], datetime]
+
+
+class Settings(BaseModel):
+    """Base of every connector's settings: frozen, unknown keys refused; field descriptions are the documentation."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+@dataclass(frozen=True)
+class Context:
+    """What the outside world is to a connector: passed in, never reached for."""
+
+    folder: Path
+    """Paths in settings are relative to this folder (that of the configuration file)."""
+    database: DuckDBPyConnection
+    """A DuckDB connection of the connector's own; relations it leaves here can be delivered without copying."""
+    clock: Clock
+    """The current instant, timezone-aware."""
+
+
+@dataclass(frozen=True)
+class Query:
+    """What is asked: some accounts (ids as the CRM knows them) or, with None, all of them, as of an instant (naive UTC)."""
+
+    as_of: datetime
+    accounts: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True)
+class Relation:
+    """The qualified name of a DuckDB table or view in `Context.database` that has every column of the delivered table."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class RejectedRow:
+    """A row that could not be read: where it stands, what is wrong, and whose it is if that could be told."""
+
+    place: str
+    problem: str
+    account_id: str | None = None
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """One normalised table from one source.
+
+    An account without rows is `absent` (EMPTY: known to the source, nothing there; NOT_MATCHED: the source does not know it);
+    `states` says otherwise for single accounts, `matched` how single accounts were matched.
+    """
+
+    table: str
+    category: Source
+    rows: Sequence[Row] | Relation
+    columns: frozenset[str]
+    """Columns this source can tell at all; the others are not connected."""
+    fetched_at: datetime
+    """When the source was read, naive UTC."""
+    live: bool = True
+    """True: as fresh as `fetched_at`. False: as fresh as the newest row over all accounts."""
+    history_from: datetime | None = None
+    """Start of what the source can see, naive UTC; None means its oldest row."""
+    absent: State = State.EMPTY
+    matched_by: str = "account id"
+    states: Mapping[str, State] = field(default_factory=dict)
+    matched: Mapping[str, str] = field(default_factory=dict)
+    details: Mapping[str, str] = field(default_factory=dict)
+    """Per account, a sentence of ours about its state, e.g. which candidates a match had."""
+    rejected: Sequence[RejectedRow] = ()
+    failure: str | None = None
+    """Why the whole table could not be read, and what to do; the state is then FAILED for every account."""
+
+
+class Connector(Protocol):
+    """One source of inputs."""
+
+    kind: ClassVar[str]
+    """Entry-point name, e.g. `files`."""
+    settings_model: ClassVar[type[Settings]]
+    label: str
+    """How Inputs Used names it, e.g. `CSV files`."""
+
+    def provides(self) -> Mapping[str, Source]:
+        """The tables it delivers and the category each belongs to; known without I/O."""
+        ...
+
+    def fingerprint(self, as_of: datetime) -> Hashable:
+        """Changes whenever an earlier answer may no longer hold; cheap enough for every call."""
+        ...
+
+    async def fetch(self, query: Query) -> Sequence[Delivery]:
+        """Rows for the query; raises SourceError when nothing at all could be had."""
+        ...
+
+
+ConnectorFactory = Callable[[str, Settings, Context], Connector]
+"""Name of the source in the configuration, its settings, the outside world."""

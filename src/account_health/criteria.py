@@ -1,0 +1,152 @@
+"""What is judged: metrics with their curves and words, flags with their conditions.
+
+These are the entries of a policy file, see `policies/default.toml` for every one of them with its reason.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import cached_property
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from account_health.model import Severity, Source
+from account_health.tables import TABLES
+
+Points = Annotated[float, Field(ge=0, le=100, allow_inf_nan=False)]
+Weight = Annotated[float, Field(ge=0, le=1000, allow_inf_nan=False)]
+Value = Annotated[float, Field(allow_inf_nan=False)]
+Reason = Annotated[str, Field(min_length=1)]
+WindowName = Literal["recent", "quarter", "year", "survey"]
+
+
+class Part(BaseModel):
+    """A frozen piece of a policy; unknown keys are errors."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class Metric(Part):
+    """One question or quantity: where it is read, what it is worth, and the words for it.
+
+    `curve` maps values to points: linear between (value, points) pairs, flat outside. A metric without weight is a fact.
+    Each entry of `reads` is a `table.column`, or several joined by `|` of which one is enough.
+    """
+
+    name: Annotated[str, Field(min_length=1)]
+    dimension: str
+    weight: Weight = 0
+    unit: Annotated[str, Field(min_length=1)]
+    polarity: Literal["higher_is_better", "lower_is_better"] | None = None
+    curve: tuple[tuple[Value, Points], ...] = ()
+    levels: tuple[str, ...] = ()
+    source: Source
+    reads: Annotated[tuple[str, ...], Field(min_length=1)]
+    window: WindowName | None = None
+    periods: Annotated[int, Field(ge=1, le=4)] = 1
+    strength: str = ""
+    weakness: str = ""
+    reason: Reason
+    sentences: dict[str, str]
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        problems = [*self._curve_problems(), *self._word_problems(), *self._read_problems()]
+        if problems:
+            raise ValueError("; ".join(problems))
+        return self
+
+    def _curve_problems(self) -> list[str]:
+        if not self.weight:
+            return ["a fact (weight 0) has no curve"] if self.curve else []
+        if not self.curve or self.polarity is None or not self.strength or not self.weakness:
+            return ["a metric with weight needs curve, polarity, strength and weakness"]
+        values, points = [v for v, _ in self.curve], [p for _, p in self.curve]
+        problems = []
+        if any(b <= a for a, b in zip(values, values[1:], strict=False)):
+            problems.append("the curve's values must rise from pair to pair")
+        falling = self.polarity == "lower_is_better"
+        if any((b > a) if falling else (b < a) for a, b in zip(points, points[1:], strict=False)):
+            problems.append(f"{self.polarity}: the curve's points must not {'rise' if falling else 'fall'}")
+        return problems
+
+    def _word_problems(self) -> list[str]:
+        known = {"value", "abs", "on", "at_least", "recent", "quarter", "year", "survey"}
+        used = {name for text in self.sentences.values() for name in re.findall(r"\{(.*?)\}", text)}
+        problems = [f"unknown placeholder {{{name}}} in a sentence" for name in sorted(used - known)]
+        if self.levels:
+            missing = set(self.levels) - set(self.sentences)
+            problems += [f"no sentence for level {name!r}" for name in sorted(missing)]
+        elif "other" not in self.sentences and not {"negative", "0", "positive"} <= set(self.sentences):
+            problems.append("sentences need 'other', or 'negative', '0' and 'positive'")
+        return problems
+
+    def _read_problems(self) -> list[str]:
+        columns = [column for entry in self.reads for column in entry.split("|")]
+        return [f"reads {c!r}, which is no table.column" for c in columns if not _is_column(c)]
+
+
+class SeverityRule(Part):
+    """A severity and the conditions under which it holds; without conditions it always does."""
+
+    is_: Severity = Field(alias="is")
+    when: tuple[str, ...] = ()
+
+
+class Flag(Part):
+    """A risk flag: any line of `raise_when` raises it, a line needs all of its conditions."""
+
+    name: Annotated[str, Field(min_length=1)]
+    raise_when: Annotated[tuple[tuple[str, ...], ...], Field(min_length=1)]
+    severity: Annotated[tuple[SeverityRule, ...], Field(min_length=1)]
+    voices: tuple[str, ...] = ()
+    action: Annotated[str, Field(min_length=1)]
+    reason: Reason
+
+    @model_validator(mode="after")
+    def _ends_unconditionally(self) -> Self:
+        if self.severity[-1].when:
+            raise ValueError("the last severity must hold without conditions")
+        return self
+
+    @cached_property
+    def lines(self) -> tuple[tuple[Condition, ...], ...]:
+        """`raise_when`, parsed."""
+        return tuple(tuple(Condition.parse(text) for text in line) for line in self.raise_when)
+
+    @cached_property
+    def metrics(self) -> tuple[str, ...]:
+        """Every metric that decides this flag, in reading order."""
+        names = [name for line in self.lines for condition in line for name in condition.metrics]
+        return tuple(dict.fromkeys(names))
+
+
+class Condition(Part):
+    """A comparison of one metric with a number, another metric, or a multiple of one."""
+
+    metric: str
+    operator: Literal["<", "<=", ">", ">="]
+    factor: float = 1.0
+    other: str | None = None
+    number: float = 0.0
+
+    @classmethod
+    def parse(cls, text: str) -> Condition:
+        """Reads e.g. `tickets_30d >= 2 * tickets_prev_30d`; raises ValueError for anything else."""
+        number = r"-?\d+(?:\.\d+)?"
+        found = re.fullmatch(rf"\s*(\w+)\s*(<=|<|>=|>)\s*(?:({number})\s*\*\s*)?(?:({number})|([a-z_]\w*))\s*", text)
+        if not found or (found[3] and found[4]):
+            raise ValueError(f"cannot read the condition {text!r}; write e.g. 'tickets_30d >= 2 * tickets_prev_30d'")
+        operator: Any = found[2]
+        return cls(metric=found[1], operator=operator, factor=float(found[3] or 1), other=found[5], number=float(found[4] or 0))
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """The metrics it compares."""
+        return (self.metric, self.other) if self.other else (self.metric,)
+
+
+def _is_column(text: str) -> bool:
+    table, _, column = text.partition(".")
+    return table in TABLES and column in TABLES[table].model_fields

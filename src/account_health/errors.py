@@ -1,0 +1,76 @@
+"""Every error this package raises on purpose, by whose fault it is.
+
+    AccountHealthError
+    ├── CallerError            the question cannot be answered as asked
+    │   ├── AccountNotFound    no such account; carries the nearest names
+    │   └── AmbiguousAccount   several accounts fit; carries the candidates
+    ├── ConfigurationError     the operator's files are wrong or missing
+    │   └── PolicyError        a scoring policy that cannot be used
+    └── SourceError            a source could not deliver; the rest of the answer stands
+
+Messages hold only our own words and the caller's or operator's own input. They never hold a secret or the
+text of another system.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pydantic import ValidationError
+
+
+class AccountHealthError(Exception):
+    """What went wrong in one sentence, and in `next_step` what to do about it."""
+
+    def __init__(self, message: str, next_step: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.next_step = next_step
+
+    def __str__(self) -> str:
+        return f"{self.message} {self.next_step}".strip()
+
+
+class CallerError(AccountHealthError):
+    """The question cannot be answered as asked; asking differently helps."""
+
+
+class AccountNotFound(CallerError):
+    """No account has this id, name or domain; `nearest` are names that look like it."""
+
+    def __init__(self, message: str, next_step: str, nearest: Sequence[str] = ()) -> None:
+        super().__init__(message, next_step)
+        self.nearest = tuple(nearest)
+
+
+class AmbiguousAccount(CallerError):
+    """More than one account fits; `candidates` are their (id, name) pairs."""
+
+    def __init__(self, message: str, next_step: str, candidates: Sequence[tuple[str, str]]) -> None:
+        super().__init__(message, next_step)
+        self.candidates = tuple(candidates)
+
+
+class ConfigurationError(AccountHealthError):
+    """A file of the operator's is missing, unreadable or contradicts itself."""
+
+
+class PolicyError(ConfigurationError):
+    """A policy that cannot score: unknown key, weights that do not total 100, a curve out of order."""
+
+
+class SourceError(AccountHealthError):
+    """A source could not deliver; it becomes one line under Inputs Used, never an exception to the reader."""
+
+
+def faults(error: ValidationError) -> list[str]:
+    """One line per fault, as `place: what is wrong`; never echoes a value, so no secret can pass through it."""
+    lines = []
+    for fault in error.errors(include_url=False, include_input=False):
+        place = ".".join(str(part) for part in fault["loc"]) or "file"
+        text = {"extra_forbidden": "unknown key", "missing": "missing"}.get(fault["type"], fault["msg"].removeprefix("Value error, "))
+        lines.append(f"{place}: {text}")
+    return lines

@@ -1,0 +1,219 @@
+"""Policy: every number the judgement uses, loaded from TOML, checked, versioned and hashed.
+
+A policy file either stands alone or starts with `extends = "default"` and names only what it changes. Loading fails with a
+`PolicyError` that lists every fault at once, each with its place in the file; there is no half-valid policy.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tomllib
+from functools import cached_property
+from importlib.resources import files
+from pathlib import Path
+from typing import Annotated, Any, Self
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import Field, ValidationError, field_validator, model_validator
+
+from account_health.criteria import Condition, Flag, Metric, Part, Points, Reason, Weight, WindowName
+from account_health.errors import PolicyError, faults
+from account_health.model import Band, PolicyRef, Severity
+
+Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+Days = Annotated[int, Field(ge=1, le=3660)]
+
+
+_WEIGHTS_TOTAL = 100
+_ROUNDING = 1e-9
+
+
+class Minimum(Part):
+    """Evidence below which there is no score."""
+
+    coverage: Share
+    dimensions: Annotated[int, Field(ge=1)]
+    reason: Reason
+
+
+class Bands(Part):
+    """Lowest rounded score of green and of yellow; red is the rest."""
+
+    green: Annotated[int, Field(ge=1, le=100)]
+    yellow: Annotated[int, Field(ge=0, le=100)]
+    reason: Reason
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.yellow >= self.green:
+            raise ValueError("yellow must start below green")
+        return self
+
+    def of(self, rounded_score: float) -> Band:
+        """The band a rounded score falls into; lower bounds are inclusive."""
+        if rounded_score >= self.green:
+            return Band.GREEN
+        return Band.YELLOW if rounded_score >= self.yellow else Band.RED
+
+
+class Directions(Part):
+    """Points from which a metric speaks for the account, and below which against it."""
+
+    positive: Points
+    negative: Points
+    reason: Reason
+
+
+class Tier(Part):
+    """The severity a red band counts as."""
+
+    red: Severity
+    reason: Reason
+
+
+class Windows(Part):
+    """Lengths of the windows that metrics look back over, in days."""
+
+    recent: Days
+    quarter: Days
+    year: Days
+    survey: Days
+    reason: Reason
+
+    def days(self, name: WindowName) -> int:
+        """Length of the named window in days."""
+        return int(getattr(self, name))
+
+
+class Freshness(Part):
+    """Ages in days after which data is stale, and stale is unknown."""
+
+    general: Days
+    survey: Days
+    reason: Reason
+
+
+class Limits(Part):
+    """When bad rows fail a table, and how long lists and texts may get."""
+
+    rejected_share: Share
+    evidence_ids: Annotated[int, Field(ge=1, le=5)]
+    factors_shown: Annotated[int, Field(ge=1)]
+    name_characters: Annotated[int, Field(ge=20)]
+    text_characters: Annotated[int, Field(ge=40)]
+    reason: Reason
+
+
+class Dimension(Part):
+    """One side of health and its share of the score, in percent."""
+
+    name: Annotated[str, Field(min_length=1)]
+    weight: Weight
+    reason: Reason
+
+
+class Policy(Part):
+    """Everything a judgement depends on besides the inputs and the clock."""
+
+    name: Annotated[str, Field(min_length=1)]
+    version: Annotated[str, Field(min_length=1)]
+    time_zone: str
+    minimum: Minimum
+    bands: Bands
+    directions: Directions
+    tier: Tier
+    windows: Windows
+    freshness: Freshness
+    limits: Limits
+    dimensions: dict[str, Dimension]
+    metrics: dict[str, Metric]
+    flags: dict[str, Flag]
+
+    @field_validator("time_zone")
+    @classmethod
+    def _zone(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (ZoneInfoNotFoundError, ValueError) as err:
+            raise ValueError(f"{value!r} is no time zone; write e.g. 'Europe/Berlin'") from err
+        return value
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        problems = [*self._weight_problems(), *self._flag_problems()]
+        if problems:
+            raise ValueError("; ".join(problems))
+        return self
+
+    def _weight_problems(self) -> list[str]:
+        total = sum(d.weight for d in self.dimensions.values())
+        problems = []
+        if abs(total - _WEIGHTS_TOTAL) > _ROUNDING:
+            problems.append(f"dimension weights total {total:g}, not {_WEIGHTS_TOTAL}")
+        for key, metric in self.metrics.items():
+            if metric.dimension not in self.dimensions:
+                problems.append(f"metrics.{key}: no dimension {metric.dimension!r}")
+        for key, dimension in self.dimensions.items():
+            if dimension.weight and not any(m.weight for m in self.metrics.values() if m.dimension == key):
+                problems.append(f"dimensions.{key}: has weight but no metric with weight")
+        return problems
+
+    def _flag_problems(self) -> list[str]:
+        problems = []
+        for key, flag in self.flags.items():
+            try:
+                named = {*flag.metrics, *flag.voices, *(m for rule in flag.severity for w in rule.when for m in Condition.parse(w).metrics)}
+            except ValueError as err:
+                problems.append(f"flags.{key}: {err}")
+                continue
+            problems += [f"flags.{key}: no metric {name!r}" for name in sorted(named - set(self.metrics))]
+        return problems
+
+    @cached_property
+    def ref(self) -> PolicyRef:
+        """Name, version and the first seven digits of the SHA-256 over every value of the policy."""
+        text = json.dumps(self.model_dump(mode="json"), sort_keys=True)
+        return PolicyRef(name=self.name, version=self.version, hash=hashlib.sha256(text.encode()).hexdigest()[:7])
+
+    @cached_property
+    def weighted(self) -> tuple[str, ...]:
+        """Ids of the metrics that carry points, in policy order."""
+        return tuple(name for name, metric in self.metrics.items() if metric.weight)
+
+
+def load_policy(path: Path | None = None) -> Policy:
+    """The policy in `path`, or the built-in default; raises PolicyError naming every fault."""
+    if path is None:
+        return parse_policy(default_document(), "default.toml")
+    document = _read(path)
+    if document.pop("extends", None) == "default":
+        document = _merged(default_document(), document)
+    return parse_policy(document, path.name)
+
+
+def parse_policy(document: dict[str, Any], where: str) -> Policy:
+    """The policy a TOML document describes; raises PolicyError naming every fault and `where`."""
+    try:
+        return Policy.model_validate_json(json.dumps(document, default=str))
+    except ValidationError as err:
+        lines = "\n".join(f"- {line}" for line in faults(err))
+        raise PolicyError(f"The policy {where} cannot be used:\n{lines}\n", "Correct it and run `account-health policy check`.") from err
+
+
+def default_document() -> dict[str, Any]:
+    """The built-in policy as plain data."""
+    return tomllib.loads((files("account_health") / "policies" / "default.toml").read_text("utf-8"))
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text("utf-8"))
+    except OSError as err:
+        raise PolicyError(f"The policy file {path.name} cannot be read: {err.strerror}.", "Check the path after `policy =` in the configuration.") from err
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as err:
+        raise PolicyError(f"The policy file {path.name} is not valid TOML: {err}.", "Correct the line named above.") from err
+
+
+def _merged(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+    return base | {key: _merged(base[key], value) if isinstance(value, dict) and isinstance(base.get(key), dict) else value for key, value in changes.items()}
