@@ -95,12 +95,16 @@ class SeverityRule(Part):
 
 
 class Flag(Part):
-    """A risk flag: any line of `raise_when` raises it, a line needs all of its conditions."""
+    """A risk flag: any line of `raise_when` raises it, a line needs all of its conditions.
+
+    With `skips_unprovided`, lines whose metrics no connected source can tell are left out, as long as one line remains.
+    """
 
     name: Annotated[str, Field(min_length=1)]
     raise_when: Annotated[tuple[tuple[str, ...], ...], Field(min_length=1)]
     severity: Annotated[tuple[SeverityRule, ...], Field(min_length=1)]
     voices: tuple[str, ...] = ()
+    skips_unprovided: bool = False
     action: Annotated[str, Field(min_length=1)]
     reason: Reason
 
@@ -139,7 +143,9 @@ class Condition(Part):
         if not found or (found[3] and found[4]):
             raise ValueError(f"cannot read the condition {text!r}; write e.g. 'tickets_30d >= 2 * tickets_prev_30d'")
         operator: Any = found[2]
-        return cls(metric=found[1], operator=operator, factor=float(found[3] or 1), other=found[5], number=float(found[4] or 0))
+        return cls(
+            metric=found[1], operator=operator, factor=float(found[3] or 1), other=found[5], number=float(found[4] or 0)
+        )
 
     @property
     def metrics(self) -> tuple[str, ...]:

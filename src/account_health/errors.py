@@ -71,6 +71,8 @@ def faults(error: ValidationError) -> list[str]:
     lines = []
     for fault in error.errors(include_url=False, include_input=False):
         place = ".".join(str(part) for part in fault["loc"]) or "file"
-        text = {"extra_forbidden": "unknown key", "missing": "missing"}.get(fault["type"], fault["msg"].removeprefix("Value error, "))
+        text = {"extra_forbidden": "unknown key", "missing": "missing"}.get(
+            fault["type"], fault["msg"].removeprefix("Value error, ")
+        )
         lines.append(f"{place}: {text}")
     return lines

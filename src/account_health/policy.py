@@ -26,7 +26,6 @@ Days = Annotated[int, Field(ge=1, le=3660)]
 
 
 _WEIGHTS_TOTAL = 100
-_ROUNDING = 1e-9
 
 
 class Minimum(Part):
@@ -105,6 +104,14 @@ class Limits(Part):
     reason: Reason
 
 
+class Arithmetic(Part):
+    """How closely sums of weights are compared, and how many accounts are scored at once."""
+
+    tolerance: Annotated[float, Field(gt=0, le=1e-6)]
+    rows_at_once: Annotated[int, Field(ge=1)]
+    reason: Reason
+
+
 class Dimension(Part):
     """One side of health and its share of the score, in percent."""
 
@@ -125,6 +132,7 @@ class Policy(Part):
     tier: Tier
     windows: Windows
     freshness: Freshness
+    arithmetic: Arithmetic
     limits: Limits
     dimensions: dict[str, Dimension]
     metrics: dict[str, Metric]
@@ -149,7 +157,7 @@ class Policy(Part):
     def _weight_problems(self) -> list[str]:
         total = sum(d.weight for d in self.dimensions.values())
         problems = []
-        if abs(total - _WEIGHTS_TOTAL) > _ROUNDING:
+        if abs(total - _WEIGHTS_TOTAL) > self.arithmetic.tolerance:
             problems.append(f"dimension weights total {total:g}, not {_WEIGHTS_TOTAL}")
         for key, metric in self.metrics.items():
             if metric.dimension not in self.dimensions:
@@ -163,7 +171,11 @@ class Policy(Part):
         problems = []
         for key, flag in self.flags.items():
             try:
-                named = {*flag.metrics, *flag.voices, *(m for rule in flag.severity for w in rule.when for m in Condition.parse(w).metrics)}
+                named = {
+                    *flag.metrics,
+                    *flag.voices,
+                    *(m for rule in flag.severity for w in rule.when for m in Condition.parse(w).metrics),
+                }
             except ValueError as err:
                 problems.append(f"flags.{key}: {err}")
                 continue
@@ -198,7 +210,9 @@ def parse_policy(document: dict[str, Any], where: str) -> Policy:
         return Policy.model_validate_json(json.dumps(document, default=str))
     except ValidationError as err:
         lines = "\n".join(f"- {line}" for line in faults(err))
-        raise PolicyError(f"The policy {where} cannot be used:\n{lines}\n", "Correct it and run `account-health policy check`.") from err
+        raise PolicyError(
+            f"The policy {where} cannot be used:\n{lines}\n", "Correct it and run `account-health policy check`."
+        ) from err
 
 
 def default_document() -> dict[str, Any]:
@@ -210,10 +224,18 @@ def _read(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text("utf-8"))
     except OSError as err:
-        raise PolicyError(f"The policy file {path.name} cannot be read: {err.strerror}.", "Check the path after `policy =` in the configuration.") from err
+        raise PolicyError(
+            f"The policy file {path.name} cannot be read: {err.strerror}.",
+            "Check the path after `policy =` in the configuration.",
+        ) from err
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as err:
-        raise PolicyError(f"The policy file {path.name} is not valid TOML: {err}.", "Correct the line named above.") from err
+        raise PolicyError(
+            f"The policy file {path.name} is not valid TOML: {err}.", "Correct the line named above."
+        ) from err
 
 
 def _merged(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
-    return base | {key: _merged(base[key], value) if isinstance(value, dict) and isinstance(base.get(key), dict) else value for key, value in changes.items()}
+    return base | {
+        key: _merged(base[key], value) if isinstance(value, dict) and isinstance(base.get(key), dict) else value
+        for key, value in changes.items()
+    }

@@ -36,11 +36,13 @@ class Row(BaseModel):
     """True: no rows means known zero counts. False: no rows means unknown."""
     key: ClassVar[str | None] = None
     """The column whose values must not repeat."""
-    occurred: ClassVar[str | None] = None
-    """The column that dates a row: freshness, start of history and `as_of` go by it."""
+    occurred: ClassVar[str]
+    """The column that dates a row."""
 
     account_id: Id = Field(description="Id of the account, as the CRM knows it")
-    doubt: str | None = Field(default=None, description="Why this row contradicts others, if the connector knows; it is used all the same")
+    doubt: str | None = Field(
+        default=None, description="Why this row contradicts others, if the connector knows; it is used all the same"
+    )
 
 
 class Account(Row):
@@ -67,7 +69,9 @@ class Account(Row):
     crm_score: Number | None = Field(default=None, description="Health score the CRM carries, on its own scale")
     crm_score_low: Number | None = Field(default=None, description="Lowest value of the CRM's scale")
     crm_score_high: Number | None = Field(default=None, description="Highest value of the CRM's scale")
-    crm_score_higher_is: Literal["healthier", "riskier"] | None = Field(default=None, description="What a high CRM score means")
+    crm_score_higher_is: Literal["healthier", "riskier"] | None = Field(
+        default=None, description="What a high CRM score means"
+    )
     crm_status: str | None = Field(default=None, description="Health status the CRM carries (outside text)")
     external_id: str | None = Field(default=None, description="Id that other systems know the account by")
     updated_at: datetime | None = Field(default=None, description="When the CRM last confirmed this row, UTC")
@@ -187,7 +191,7 @@ class Opportunity(Row):
     category = Source.CRM
     is_event = True
     key = "opportunity_id"
-    occurred = "created_at"
+    occurred = "close_date"
 
     opportunity_id: Id = Field(description="Id of the deal")
     kind: Literal["renewal", "expansion", "downgrade"] = Field(description="What the deal is about")
@@ -208,7 +212,9 @@ class MetricValue(Row):
     metric: Id = Field(description="Id of the metric, e.g. logins_change_pct")
     value: Number = Field(description="Its value, in the metric's unit")
     as_of: datetime = Field(description="When the value was true, UTC")
-    provider: Literal["caller", "source"] = Field(default="source", description="Who supplied it; the caller's word comes first")
+    provider: Literal["caller", "source"] = Field(
+        default="source", description="Who supplied it; the caller's word comes first"
+    )
 
 
 TABLES: dict[str, type[Row]] = {
@@ -217,7 +223,14 @@ TABLES: dict[str, type[Row]] = {
 }
 """Every table by name, in the order Inputs Used mentions them."""
 
-_SQL_TYPES: dict[type, str] = {str: "VARCHAR", float: "DOUBLE", int: "BIGINT", bool: "BOOLEAN", datetime: "TIMESTAMP", date: "DATE"}
+_SQL_TYPES: dict[type, str] = {
+    str: "VARCHAR",
+    float: "DOUBLE",
+    int: "BIGINT",
+    bool: "BOOLEAN",
+    datetime: "TIMESTAMP",
+    date: "DATE",
+}
 
 
 def columns(table: str) -> dict[str, str]:
@@ -227,6 +240,11 @@ def columns(table: str) -> dict[str, str]:
     'VARCHAR[]'
     """
     return {name: _sql_type(field.annotation) for name, field in TABLES[table].model_fields.items()}
+
+
+def dated_by(table: str) -> str:
+    """The quoted column that dates a row of the table: freshness, start of history and `as_of` go by it."""
+    return f'"{TABLES[table].occurred}"'
 
 
 def allowed_words(table: str, column: str) -> tuple[str, ...]:

@@ -91,8 +91,18 @@ class Delivery:
     details: Mapping[str, str] = field(default_factory=dict)
     """Per account, a sentence of ours about its state, e.g. which candidates a match had."""
     rejected: Sequence[RejectedRow] = ()
+    rows_total: int = 0
+    """Rows read, the rejected ones included."""
+    rejected_total: int = 0
+    """Rows rejected in all; `rejected` may hold only the first of them."""
+    unmatched_rows: int = 0
+    """Rows that belong to no known account; they are not delivered."""
+    note: str = ""
+    """What a reader should know about this table, shown under Inputs Used."""
     failure: str | None = None
     """Why the whole table could not be read, and what to do; the state is then FAILED for every account."""
+    label: str | None = None
+    """The system's own name, if one source speaks for several systems; None: the connector's label."""
 
 
 class Connector(Protocol):

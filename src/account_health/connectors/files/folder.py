@@ -1,0 +1,85 @@
+"""Folder: which files there are for which table, and whether they changed since they were read."""
+
+from __future__ import annotations
+
+import glob
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from account_health.connectors.files.settings import FORMATS, FilesSettings, TableSettings, label_of
+from account_health.errors import SourceError
+from account_health.tables import TABLES
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Iterator
+    from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Folder:
+    """The folder of a source; nothing is opened here, only looked at."""
+
+    path: Path
+    settings: FilesSettings
+
+    def tables(self) -> dict[str, TableSettings]:
+        """The configured tables, or one per file that is named after a table; raises SourceError if there is none."""
+        if not self.path.is_dir():
+            raise SourceError(f"There is no folder {self.settings.folder!r}.", "Correct `folder` in the configuration.")
+        if self.settings.tables:
+            return self.settings.tables
+        tables: dict[str, TableSettings] = {}
+        for table, name in self._names():
+            if not (self.path / name).is_file():
+                continue
+            if table in tables:
+                raise SourceError(
+                    f"{tables[table].file} and {name} both hold the table {table}.",
+                    "Remove one, or say under `tables` which to read.",
+                )
+            tables[table] = TableSettings(file=name)
+        if not tables:
+            raise SourceError(
+                f"The folder {self.settings.folder!r} holds no file named after a table, such as account.csv.",
+                "Rename the files, or map them under `tables` in the configuration.",
+            )
+        return tables
+
+    def label(self) -> str:
+        """How to name the files that were found, e.g. `CSV files`."""
+        return label_of([table.file or "" for table in self.tables().values()])
+
+    def paths(self, pattern: str) -> list[Path]:
+        """The files a name or glob stands for; raises SourceError when there is none."""
+        found = self._found(pattern)
+        if not found:
+            raise SourceError(
+                f"There is no file {pattern!r} in the folder {self.settings.folder!r}.", "Correct `file` or `folder`."
+            )
+        return found
+
+    def fingerprint(self) -> Hashable:
+        """Path, time and size of every file that is read or waited for."""
+        patterns = [name for _, name in self._names()]
+        if self.settings.tables:
+            patterns = [pattern for table in self.settings.tables.values() for pattern in table.patterns]
+        paths = {path for pattern in patterns for path in self._found(pattern)}
+        return tuple((str(path), *_version(path)) for path in sorted(paths))
+
+    def _found(self, pattern: str) -> list[Path]:
+        if (self.path / pattern).is_file():
+            return [self.path / pattern]
+        names = sorted(glob.glob(pattern, root_dir=self.path))  # noqa: PTH207 - Path.glob refuses absolute patterns
+        return [self.path / name for name in names if (self.path / name).is_file()]
+
+    @staticmethod
+    def _names() -> Iterator[tuple[str, str]]:
+        return ((table, table + ending) for table in TABLES for ending in FORMATS)
+
+
+def _version(path: Path) -> tuple[int, ...]:
+    try:
+        found = path.stat()
+    except OSError:
+        return ()
+    return (found.st_mtime_ns, found.st_size)

@@ -1,0 +1,133 @@
+"""What an operator writes about a folder of files; every fault is found here, before any file is opened."""
+
+from __future__ import annotations
+
+import re
+from datetime import date, datetime
+from pathlib import PurePath
+from typing import TYPE_CHECKING, Literal, Self
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import Field, field_validator, model_validator
+
+from account_health.connectors.base import Settings
+from account_health.model import Source
+from account_health.tables import TABLES, allowed_words, columns
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+FORMATS = {".csv": "CSV", ".jsonl": "JSON", ".ndjson": "JSON", ".parquet": "Parquet"}
+"""File name endings that can be read, and how a label names them."""
+
+Constant = str | bool | int | float | date | datetime
+
+_DATE_FORMAT = re.compile(r"(?=.*%)(?:[^%]|%-?[aAbBcdfgGHIjmMnpSuUVwWxXyYzZ%])+")
+_NAME = re.compile(r"[A-Za-z_]\w*")
+
+
+class TableSettings(Settings):
+    """How one table is made: from one file (or a glob of files), or by one SELECT over several."""
+
+    file: str | None = Field(default=None, description="File or glob in the folder; its ending says the format")
+    files: dict[str, str] = Field(default={}, description="Names that the SELECT may use, each with its file or glob")
+    sql: str | None = Field(
+        default=None, description="One SELECT over `files` (all columns of CSV are text) that yields our columns"
+    )
+    category: Source | None = Field(default=None, description="Category it counts for; default: the table's own")
+    columns: dict[str, str] = Field(
+        default={}, description="Our column = the file's column; columns that carry our names need no entry"
+    )
+    date_format: str | None = Field(
+        default=None, description="strptime format of every date and time; default: ISO 8601"
+    )
+    date_formats: dict[str, str] = Field(default={}, description="Our column = its own date format")
+    values: dict[str, dict[str, str]] = Field(
+        default={}, description="Our column = {their word = our word}; an empty word of ours means: not known"
+    )
+    constants: dict[str, Constant] = Field(default={}, description="Our column = one value for every row")
+    match: Literal["account_id", "external_id", "domain"] = Field(
+        default="account_id", description="What the column account_id holds: the CRM's id, its external id, or a domain"
+    )
+    history_from: date | None = Field(
+        default=None, description="The export is complete since this day; default: its oldest row"
+    )
+    note: str = Field(default="", description="What readers should know about this table, shown under Inputs Used")
+
+    @property
+    def patterns(self) -> tuple[str, ...]:
+        """The files and globs it reads."""
+        return (self.file,) if self.file else tuple(self.files.values())
+
+    def problems(self, table: str) -> Iterator[str]:
+        """What is wrong with these settings as settings of `table`."""
+        yield from self._file_problems()
+        known = columns(table)
+        named = {*self.columns, *self.date_formats, *self.values, *self.constants}
+        yield from (f"no column {name!r}; there are {', '.join(known)}" for name in sorted(named - set(known)))
+        yield from (
+            f"{name!r} is mapped and constant; remove one" for name in sorted(set(self.columns) & set(self.constants))
+        )
+        for name in sorted(set(self.date_formats) & set(known)):
+            if known[name] not in {"DATE", "TIMESTAMP"}:
+                yield f"date_formats: {name!r} is no date"
+        for name in sorted(set(self.values) & set(known)):
+            words = allowed_words(table, name)
+            if words and not {*self.values[name].values()} <= {*words, ""}:
+                yield f"values.{name}: ours are {', '.join(words)}"
+        if table == "account" and self.match != "account_id":
+            yield "match: the account table itself cannot be matched; map its account_id"
+
+    def _file_problems(self) -> Iterator[str]:
+        if bool(self.file) == bool(self.sql) or bool(self.files) != bool(self.sql):
+            yield "write either `file`, or `files` and `sql`"
+        if self.sql and self.columns:
+            yield "columns: a SELECT names its columns itself"
+        for name in self.files:
+            if not _NAME.fullmatch(name):
+                yield f"files: {name!r} is no name a SELECT could use"
+        for pattern in self.patterns:
+            if PurePath(pattern).suffix.lower() not in FORMATS:
+                yield f"{pattern!r} must end in {', '.join(FORMATS)}"
+        for text in (self.date_format, *self.date_formats.values()):
+            if text is not None and not _DATE_FORMAT.fullmatch(text):
+                yield f"{text!r} is no date format; write e.g. %d-%m-%Y %H:%M"
+
+
+class FilesSettings(Settings):
+    """A folder of files and, per table, how to read it."""
+
+    label: str | None = Field(default=None, description='How Inputs Used names it; default: e.g. "CSV files"')
+    folder: str = Field(default=".", description="Folder of the files, relative to the configuration file")
+    time_zone: str = Field(default="UTC", description="Zone of times without an offset")
+    tables: dict[str, TableSettings] = Field(
+        default={}, description="Per table; without any, every file named after a table is taken, e.g. ticket.csv"
+    )
+
+    @field_validator("time_zone")
+    @classmethod
+    def _zone(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (ZoneInfoNotFoundError, ValueError, OSError) as err:
+            raise ValueError("no such time zone; write e.g. 'Europe/Berlin'") from err
+        return value
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        problems = [f"no table {name!r}; there are {', '.join(TABLES)}" for name in self.tables if name not in TABLES]
+        problems += [
+            f"tables.{name}: {problem}"
+            for name, table in self.tables.items()
+            if name in TABLES
+            for problem in table.problems(name)
+        ]
+        if problems:
+            raise ValueError("; ".join(problems))
+        return self
+
+
+def label_of(patterns: Sequence[str]) -> str:
+    """`CSV files`, `JSON files`, `Parquet files`, or `files` when they are mixed or not known yet."""
+    kinds = {FORMATS[PurePath(pattern).suffix.lower()] for pattern in patterns}
+    return f"{kinds.pop()} files" if len(kinds) == 1 else "files"

@@ -1,0 +1,185 @@
+"""Sheets: files, and SELECTs over files, as DuckDB tables in which every cell still says what the file said."""
+
+# ruff: noqa: S608 - every name and text put into SQL goes through `identifier` or `literal`
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
+
+from account_health.connectors.base import RejectedRow
+from account_health.connectors.files.lines import BadLines, copy_csv, copy_lines
+from account_health.errors import SourceError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from duckdb import DuckDBPyConnection
+
+ROW = "row number of the file"
+"""Column that every sheet has beside those of its file; no file names one like this by accident."""
+_MOST_KEYS = 1_000
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """One file or SELECT as a DuckDB table, without the lines that could not be cut into cells."""
+
+    table: str
+    name: str
+    columns: Mapping[str, str]
+    """Column of the file to its DuckDB type."""
+    unit: str = "row"
+    bad: tuple[RejectedRow, ...] = ()
+    bad_total: int = 0
+
+    def place(self, row: int) -> str:
+        """Where a row stands, as a person would look for it."""
+        return f"{self.name} {self.unit} {row}"
+
+
+def identifier(name: str) -> str:
+    """A name as SQL reads it, whatever characters it holds."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def literal(text: str) -> str:
+    """A text as SQL reads it."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def read_file(database: DuckDBPyConnection, path: Path, table: str) -> Sheet:
+    """The file as a sheet; raises SourceError that names it when it cannot be read as its ending says."""
+    readers: Mapping[str, Callable[[DuckDBPyConnection, Path, str], Sheet]]
+    readers = {".csv": _read_csv, ".jsonl": _read_json_lines, ".ndjson": _read_json_lines, ".parquet": _read_parquet}
+    try:
+        return readers[path.suffix.lower()](database, path, table)
+    except OSError as err:
+        raise SourceError(
+            f"{path.name} cannot be read: {err.strerror}.", "Check the path and its permissions."
+        ) from err
+    except SourceError as err:
+        raise SourceError(f"{path.name} {err.message}", err.next_step) from err
+
+
+def read_select(
+    database: DuckDBPyConnection, sql: str, inputs: Mapping[str, Sequence[Sheet]], name: str, table: str
+) -> Sheet:
+    """What the operator's SELECT yields over the named sheets; raises SourceError when it does not run."""
+    import duckdb  # noqa: PLC0415 - only its exceptions, and the connection has loaded it long since
+
+    views = [f"{identifier(view)} AS ({_union(sheets)})" for view, sheets in inputs.items()]
+    try:
+        statements = database.extract_statements(sql)
+        if [statement.type for statement in statements] != [duckdb.StatementType.SELECT]:
+            raise SourceError(f"{name} must be exactly one SELECT.", "Correct `sql` in the configuration.")
+        select = statements[0].query.strip().rstrip(";")
+        database.execute(
+            f"CREATE TABLE {table} AS WITH {', '.join(views)} "
+            f"SELECT row_number() OVER () AS {identifier(ROW)}, * FROM (SELECT * FROM ({select}\n) ORDER BY ALL)"
+        )
+    except (duckdb.ParserException, duckdb.BinderException, duckdb.CatalogException) as err:
+        first = str(err).partition("\n")[0]
+        raise SourceError(f"{name} does not run: {first}", "Correct `sql` in the configuration.") from err
+    except duckdb.Error as err:
+        raise SourceError(
+            f"{name} fails on a value in its files.", "Use TRY_CAST or try_strptime where values may be bad."
+        ) from err
+    used = [sheet for sheets in inputs.values() for sheet in sheets]
+    bad = tuple(row for sheet in used for row in sheet.bad)
+    return Sheet(table, name, _columns(database, table), bad=bad, bad_total=sum(sheet.bad_total for sheet in used))
+
+
+def _read_csv(database: DuckDBPyConnection, path: Path, table: str) -> Sheet:
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder) / "records.csv"
+        with _text(path) as source, copy.open("w", encoding="utf-8", newline="") as target:
+            header, bad = copy_csv(source, target)
+        _require_unique(header.names)
+        _load(database, copy, table, header.names, header.delimiter)
+    return _sheet(database, table, path, bad)
+
+
+def _read_json_lines(database: DuckDBPyConnection, path: Path, table: str) -> Sheet:
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder) / "lines.csv"
+        with _text(path) as source, copy.open("w", encoding="utf-8", newline="") as target:
+            bad = copy_lines(source, target)
+        _load(database, copy, table, ("line",), ",")
+    row = identifier(ROW)
+    is_object = "json_type(TRY_CAST(line AS JSON)) IS NOT DISTINCT FROM 'OBJECT'"
+    for (number,) in database.execute(f"SELECT {row} FROM {table} WHERE NOT {is_object} ORDER BY 1").fetchall():
+        bad.add(number, "is no JSON object")
+    objects = f"SELECT {row}, line::JSON AS document FROM {table} WHERE {is_object}"
+    keys = database.execute(f"SELECT DISTINCT unnest(json_keys(document)) FROM ({objects})").fetchall()
+    names = sorted(key for (key,) in keys if key.isprintable() and key)
+    if not names:
+        raise SourceError("holds no JSON object; every line must be one.")
+    if len(names) > _MOST_KEYS:
+        raise SourceError(f"has more than {_MOST_KEYS:,} different keys; expected one row with the same keys per line.")
+    _require_unique(names)
+    cells = ", ".join(f"document ->> {literal(_pointer(name))} AS {identifier(name)}" for name in names)
+    database.execute(f"CREATE OR REPLACE TABLE {table} AS SELECT {row}, {cells} FROM ({objects})")
+    return _sheet(database, table, path, bad, unit="line")
+
+
+def _read_parquet(database: DuckDBPyConnection, path: Path, table: str) -> Sheet:
+    import duckdb  # noqa: PLC0415 - only its exceptions, and the connection has loaded it long since
+
+    with path.open("rb"):  # for the system's own words when the file cannot be opened
+        pass
+    try:
+        database.execute(
+            f"CREATE TABLE {table} AS SELECT row_number() OVER () AS {identifier(ROW)}, * "
+            f"FROM read_parquet({literal(_exactly(path))})"
+        )
+    except duckdb.Error as err:
+        raise SourceError("cannot be read as Parquet.", "Write it again, or correct its ending.") from err
+    return _sheet(database, table, path, BadLines())
+
+
+def _text(path: Path) -> TextIO:
+    return path.open(encoding="utf-8-sig", errors="surrogateescape", newline="")
+
+
+def _load(database: DuckDBPyConnection, path: Path, table: str, names: Sequence[str], delimiter: str) -> None:
+    columns = {ROW: "BIGINT", **dict.fromkeys(names, "VARCHAR")}
+    shape = ", ".join(f"{literal(name)}: {literal(kind)}" for name, kind in columns.items())
+    database.execute(
+        f"CREATE TABLE {table} AS SELECT * FROM read_csv({literal(_exactly(path))}, "
+        f"auto_detect = false, header = false, delim = {literal(delimiter)}, "
+        f"quote = '\"', escape = '\"', new_line = '\\n', parallel = false, columns = {{{shape}}})"
+    )
+
+
+def _sheet(database: DuckDBPyConnection, table: str, path: Path, bad: BadLines, unit: str = "row") -> Sheet:
+    rows = tuple(RejectedRow(f"{path.name} line {line.number}", line.problem) for line in bad.first)
+    return Sheet(table, path.name, _columns(database, table), unit, rows, bad.total)
+
+
+def _columns(database: DuckDBPyConnection, table: str) -> dict[str, str]:
+    described = database.execute(f"DESCRIBE {table}").fetchall()
+    return {name: kind for name, kind, *_ in described if name != ROW}
+
+
+def _union(sheets: Sequence[Sheet]) -> str:
+    return " UNION ALL BY NAME ".join(f"SELECT * EXCLUDE ({identifier(ROW)}) FROM {sheet.table}" for sheet in sheets)
+
+
+def _require_unique(names: Sequence[str]) -> None:
+    seen: set[str] = {ROW}
+    for name in names:
+        if name.casefold() in seen:
+            raise SourceError(f"has the column {name!r} twice.", "Rename one of them.")
+        seen.add(name.casefold())
+
+
+def _pointer(key: str) -> str:
+    return "/" + key.replace("~", "~0").replace("/", "~1")
+
+
+def _exactly(path: Path) -> str:
+    """The path such that DuckDB takes no character of it for a pattern."""
+    return "".join(f"[{character}]" if character in "*?[" else character for character in str(path))

@@ -1,0 +1,133 @@
+"""Evaluation: everything computed for one question, laid side by side, before any of it is put into words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from account_health.flags import SEVERITIES, FlagTable, check_flags
+from account_health.metrics.measure import measure, run
+from account_health.model import Band, Severity, Source, State
+from account_health.scoring import Contributions, Rubric, Scores, score_matrix
+from account_health.tables import TABLES
+from account_health.wording import rounded
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from numpy.typing import NDArray
+
+    from account_health.inputs import Holding, Inputs
+    from account_health.metrics.matrix import MetricMatrix
+    from account_health.policy import Policy
+
+
+@dataclass(frozen=True)
+class Held:
+    """What one delivery holds for one account: its state, and its rows up to the asked instant."""
+
+    holding: Holding
+    state: State
+    rows: int = 0
+    first_at: datetime | None = None
+    last_at: datetime | None = None
+    doubtful: int = 0
+    doubts: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class TableState:
+    """The merged state of one table for one account, and where its history starts."""
+
+    state: State
+    observed_from: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """One row per asked account, sorted by id: inputs, metrics, scores, contributions and flags."""
+
+    inputs: Inputs
+    policy: Policy
+    rubric: Rubric
+    matrix: MetricMatrix
+    scores: Scores
+    contributions: Contributions
+    flags: FlagTable
+
+    @property
+    def accounts(self) -> tuple[str, ...]:
+        """Ids of the evaluated accounts."""
+        return self.matrix.accounts
+
+    @cached_property
+    def profiles(self) -> Mapping[str, Mapping[str, Any]]:
+        """The account row of each account: name, owner, ARR, ..."""
+        return {row["account_id"]: row for row in self.inputs.tables.rows("SELECT * FROM account ORDER BY account_id")}
+
+    @cached_property
+    def states(self) -> Mapping[str, Mapping[str, TableState]]:
+        """Per account and table the merged state."""
+        found: dict[str, dict[str, TableState]] = {account: {} for account in self.accounts}
+        for row in self.inputs.tables.rows("SELECT * FROM account_source"):
+            found[row["account_id"]][row["table"]] = TableState(State(row["state"]), row["observed_from"])
+        return found
+
+    @cached_property
+    def held(self) -> Mapping[str, Sequence[Held]]:
+        """Per account what every delivery holds for it."""
+        found: dict[str, list[Held]] = {account: [] for account in self.accounts}
+        for row in run(self.inputs, self.policy, "census"):
+            holding = self.inputs.holdings[row["delivery"]]
+            state = State(row["state"])
+            if holding.stale and state in (State.OBSERVED, State.EMPTY, State.PARTIAL):
+                state = State.STALE
+            dates = (row["first_at"], row["last_at"], row["doubtful"], tuple(row["doubts"] or ()))
+            found[row["account_id"]].append(Held(holding, state, row["rows"], *dates))
+        return found
+
+    def band(self, row: int) -> Band | None:
+        """The band of one account, by its rounded score; None if it could not be scored."""
+        return self.policy.bands.of(rounded(self.scores.score[row])) if self.scores.scored[row] else None
+
+    def tier(self, row: int) -> Severity:
+        """The worst of an account's raised flags and its band."""
+        worst = SEVERITIES[self.flags.worst[row]]
+        if self.band(row) is Band.RED:
+            worst = min(worst, self.policy.tier.red, key=SEVERITIES.index)
+        return worst
+
+    def source_of(self, account: str, table: str) -> Source:
+        """The category that supplies a table for an account."""
+        held = [h.holding.category for h in self.held[account] if h.holding.table == table]
+        return held[0] if held else TABLES[table].category
+
+
+def evaluate(inputs: Inputs, policy: Policy) -> Evaluation:
+    """Metrics, scores and flags of the asked accounts."""
+    matrix = _without_the_inapplicable(measure(inputs, policy), inputs, policy)
+    rubric = Rubric.of(policy)
+    scores, parts = score_matrix(matrix, rubric)
+    return Evaluation(inputs, policy, rubric, matrix, scores, parts, check_flags(matrix, policy))
+
+
+def _without_the_inapplicable(matrix: MetricMatrix, inputs: Inputs, policy: Policy) -> MetricMatrix:
+    """A metric that reads a table which does not apply to an account does not apply to it either."""
+    found = inputs.tables.rows("SELECT account_id, \"table\" FROM account_source WHERE state = 'not applicable'")
+    if not found:
+        return matrix
+    row = {account: i for i, account in enumerate(matrix.accounts)}
+    excluded: NDArray[np.bool_] = np.zeros_like(matrix.known)
+    tables = {(r["account_id"], r["table"]) for r in found}
+    for account in {account for account, _ in tables}:
+        for column, name in enumerate(matrix.metrics):
+            entries = [[c.partition(".")[0] for c in entry.split("|")] for entry in policy.metrics[name].reads]
+            excluded[row[account], column] = any(
+                all((account, table) in tables for table in entry) for entry in entries
+            )
+    excluded &= ~matrix.known
+    return type(matrix)(**{**vars(matrix), "applicable": matrix.applicable & ~excluded})

@@ -1,0 +1,87 @@
+"""Factors: every known metric of an account with its value, points, weight, source, date and evidence."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from account_health.model import Direction, Factor
+from account_health.provenance import CALLER, origin
+from account_health.wording import sentence, trimmed
+
+if TYPE_CHECKING:
+    from account_health.evaluation import Evaluation
+
+
+def explain_factors(evaluation: Evaluation, row: int) -> tuple[Factor, ...]:
+    """Every known metric and fact, in policy order."""
+    matrix = evaluation.matrix
+    return tuple(
+        _factor(evaluation, row, name) for column, name in enumerate(matrix.metrics) if matrix.known[row, column]
+    )
+
+
+def _factor(evaluation: Evaluation, row: int, name: str) -> Factor:
+    policy, matrix, parts = evaluation.policy, evaluation.matrix, evaluation.contributions
+    metric, column = policy.metrics[name], matrix.column(name)
+    value = float(matrix.values[row, column])
+    source, as_of = origin(evaluation, row, name)
+    weighted = evaluation.rubric.metrics.index(name) if metric.weight else None
+    points = weight = earned = lost = None
+    if weighted is not None:
+        points = trimmed(parts.points[row, weighted])
+        if evaluation.scores.scored[row]:
+            weight, earned, lost = (trimmed(a[row, weighted]) for a in (parts.effective, parts.earned, parts.lost))
+    elif evaluation.scores.scored[row]:
+        weight = 0.0
+    return Factor(
+        metric=name,
+        dimension=metric.dimension,
+        value=trimmed(value),
+        unit=metric.unit,
+        points=points,
+        weight=weight,
+        earned=earned,
+        lost=lost,
+        direction=_direction(evaluation, points),
+        source=source,
+        as_of=as_of,
+        evidence=evidence(evaluation, row, name),
+        sentence=voice(evaluation, row, name, value),
+    )
+
+
+def voice(evaluation: Evaluation, row: int, name: str, value: float) -> str:
+    """The policy's sentence for a metric of an account, with who supplied it where that was not a computation of ours."""
+    matrix = evaluation.matrix
+    on = matrix.dated[name][row] if name in matrix.dated else None
+    when = on.item() if on is not None and not np.ma.is_masked(on) else None
+    text = sentence(
+        evaluation.policy.metrics[name],
+        value,
+        evaluation.policy,
+        when,
+        at_least=bool(matrix.at_least[row, matrix.column(name)]),
+    )
+    supplied = matrix.supplied.get((evaluation.accounts[row], name))
+    if supplied is None:
+        return text
+    return f"{text} (supplied by {'caller' if supplied.provider == CALLER else 'the source, not computed here'})"
+
+
+def evidence(evaluation: Evaluation, row: int, name: str) -> tuple[str, ...]:
+    """Ids of up to the policy's number of rows behind a metric."""
+    if name not in evaluation.matrix.evidence or (evaluation.accounts[row], name) in evaluation.matrix.supplied:
+        return ()
+    ids = evaluation.matrix.evidence[name][row]
+    if ids is None or np.ma.is_masked(ids):
+        return ()
+    return tuple(str(i) for i in ids if i is not None)[: evaluation.policy.limits.evidence_ids]
+
+
+def _direction(evaluation: Evaluation, points: float | None) -> Direction:
+    cuts = evaluation.policy.directions
+    if points is None or cuts.negative <= points < cuts.positive:
+        return Direction.NEUTRAL
+    return Direction.POSITIVE if points >= cuts.positive else Direction.NEGATIVE

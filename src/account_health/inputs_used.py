@@ -1,0 +1,159 @@
+"""Inputs Used: one report per source, saying what was used, how fresh it is, how it was matched, and what was wrong."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+from account_health.markup import code, prose
+from account_health.model import InputReport, Source, State
+from account_health.provenance import state_phrase
+from account_health.tables import TABLES
+from account_health.wording import day, listed, minute
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from account_health.evaluation import Evaluation, Held
+
+_FIELDS = {
+    "renewal_date": "renewal date",
+    "arr": "ARR",
+    "owner": "owner",
+    "segment": "segment",
+    "licensed_seats": "licensed seats",
+    "contract_status": "contract status",
+    "champion_active": "champion",
+    "customer_since": "customer since",
+    "crm_score": "the CRM's own score",
+}
+_COUNTED = {
+    "subscription": ("contract term", "contract terms"),
+    "ticket": ("ticket", "tickets"),
+    "usage_day": ("day of usage", "days of usage"),
+    "invoice": ("invoice", "invoices"),
+    "survey_response": ("survey answer", "survey answers"),
+    "touchpoint": ("touchpoint", "touchpoints"),
+    "opportunity": ("deal", "deals"),
+    "metric_value": ("supplied value", "supplied values"),
+}
+_SUMMARY = (State.OBSERVED, State.EMPTY, State.STALE, State.FAILED, State.NOT_MATCHED, State.NOT_APPLICABLE)
+
+
+def input_reports(evaluation: Evaluation, row: int) -> tuple[InputReport, ...]:
+    """One report per connected system, and one per category that nothing is connected for, in the order of Source."""
+    account = evaluation.accounts[row]
+    reports = []
+    for source in Source:
+        held = [
+            h for h in evaluation.held[account] if h.holding.category is source and h.state is not State.NOT_CONNECTED
+        ]
+        if not held:
+            reports.append(InputReport(source=source, state=State.NOT_CONNECTED, sentence="Not connected"))
+        by_label = sorted(held, key=lambda h: h.holding.label)
+        reports += [
+            _report(evaluation, row, source, list(group))
+            for _, group in groupby(by_label, key=lambda h: h.holding.label)
+        ]
+    return tuple(reports)
+
+
+def _report(evaluation: Evaluation, row: int, source: Source, held: Sequence[Held]) -> InputReport:
+    account = evaluation.accounts[row]
+    held = sorted(held, key=lambda h: list(TABLES).index(h.holding.table))
+    dates = [min(h.holding.as_of, evaluation.inputs.as_of) for h in held if h.holding.as_of and not h.holding.failure]
+    matched = next(
+        (h.holding.matched[account] for h in held if account in h.holding.matched), held[0].holding.matched_by
+    )
+    state = _summary(held)
+    as_of = max(dates) if dates else None
+    present = any(h.rows for h in held)
+    is_matched = state not in (State.NOT_MATCHED, State.FAILED, State.NOT_APPLICABLE)
+    return InputReport(
+        source=source,
+        connector=held[0].holding.label,
+        state=state,
+        as_of=as_of.replace(tzinfo=UTC) if as_of else None,
+        rows=sum(h.rows for h in held),
+        rejected=sum(_rejected(h, account) for h in held),
+        doubtful=sum(h.doubtful for h in held),
+        matched_by=matched if is_matched else None,
+        sentence=_sentence(evaluation, row, held, as_of, matched if is_matched and present else None),
+    )
+
+
+def _summary(held: Sequence[Held]) -> State:
+    states = {h.state for h in held}
+    useful = states & {State.OBSERVED, State.EMPTY}
+    if State.PARTIAL in states or (useful and states & {State.FAILED, State.STALE}):
+        return State.PARTIAL
+    return next(state for state in _SUMMARY if state in states)
+
+
+def _sentence(
+    evaluation: Evaluation, row: int, held: Sequence[Held], as_of: datetime | None, matched: str | None
+) -> str:
+    account = evaluation.accounts[row]
+    limit = evaluation.policy.limits.text_characters
+    parts = [text for h in held if (text := _used(evaluation, row, h))]
+    parts = [listed(parts, most=len(parts))] if parts else []
+    parts += dict.fromkeys(_wrong(evaluation, account, h) for h in held if h.state not in (State.OBSERVED, State.EMPTY))
+    if as_of:
+        parts.append(f"as of {minute(as_of)}")
+    if matched:
+        parts.append(f"matched by {prose(matched, limit)}")
+    parts += [text for h in held if (text := _trouble(h, account, limit))]
+    parts += dict.fromkeys(prose(h.holding.note, limit).rstrip(".") for h in held if h.holding.note and h.rows)
+    text = "; ".join(parts) or "nothing"
+    return text[:1].upper() + text[1:] if held[0].state in (State.FAILED, State.NOT_MATCHED) else text
+
+
+def _used(evaluation: Evaluation, row: int, held: Held) -> str:
+    """What was used of one table, e.g. `14 tickets since 2026-08-23`."""
+    table = held.holding.table
+    if table == "account":
+        profile = evaluation.profiles[evaluation.accounts[row]]
+        fields = [words for column, words in _FIELDS.items() if profile[column] is not None]
+        undated = held.holding.fetched_at.date() > evaluation.inputs.as_of.date() and not held.last_at
+        return (listed(fields, most=len(fields)) or "name only") + (" (current values)" if undated and fields else "")
+    one, many = _COUNTED[table]
+    if held.state is State.EMPTY:
+        return f"no {many}"
+    if not held.rows:
+        return ""
+    count = f"{held.rows} {one if held.rows == 1 else many}"
+    since = held.first_at and table not in ("subscription", "metric_value", "opportunity")
+    return f"{count} since {day(held.first_at, evaluation.policy.time_zone)}" if since and held.first_at else count
+
+
+def _wrong(evaluation: Evaluation, account: str, held: Held) -> str:
+    one, many = _COUNTED.get(held.holding.table, ("row", "rows"))
+    if held.state is State.STALE:
+        return f"{many} too old to count"
+    if held.state is State.NOT_APPLICABLE:
+        return prose(held.holding.details.get(account) or "does not apply to this account", 300).rstrip(".")
+    return state_phrase(evaluation, account, held.holding.table, held.state)
+
+
+def _trouble(held: Held, account: str, limit: int) -> str:
+    """Rows that could not be read and rows that contradict others, counted and named."""
+    many = _COUNTED.get(held.holding.table, ("row", "rows"))[1]
+    parts = []
+    rejected = _rejected(held, account)
+    if rejected:
+        shown = (held.holding.rejected.get(account) or held.holding.rejected.get(None) or ("",))[0]
+        whose = "" if held.holding.rejected.get(account) else " of the whole file"
+        noun = "row" if rejected == 1 else "rows"
+        parts.append(f"{rejected} {noun}{whose} could not be read ({code(shown, limit)})")
+    if held.doubtful:
+        parts.append(
+            f"{held.doubtful} of {held.rows} {many} doubtful but used ({prose('; '.join(held.doubts), limit)})"
+        )
+    return ", ".join(parts)
+
+
+def _rejected(held: Held, account: str) -> int:
+    """Rows of this account that could not be read, plus those of nobody knows whom."""
+    unknown_whose = held.holding.rejected_total - sum(len(v) for k, v in held.holding.rejected.items() if k is not None)
+    return len(held.holding.rejected.get(account, ())) + max(unknown_whose, 0)

@@ -1,0 +1,121 @@
+"""Measure: runs the SQL of every dimension over the tables and lays the answers side by side as one matrix.
+
+Each SQL file yields one row per account: a column `m` per metric (NULL is unknown) and, where they mean something, `m_na` (not
+applicable), `m_seen`, `m_at_least`, `m_ids`, `m_on` and `m_last`; see MetricMatrix for their meaning.
+"""
+
+from __future__ import annotations
+
+import re
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from functools import cache
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from account_health.metrics.matrix import MetricMatrix, Supplied
+from account_health.metrics.windows import parameters
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from account_health.inputs import Inputs
+    from account_health.policy import Policy
+
+SQL_FILES = ("usage", "support", "satisfaction", "commercial", "relationship")
+
+
+@cache
+def sql(name: str) -> str:
+    """The text of one SQL file of this package."""
+    return (files(__package__) / f"{name}.sql").read_text("utf-8")
+
+
+def run(inputs: Inputs, policy: Policy, name: str) -> list[dict[str, Any]]:
+    """The rows one SQL file yields for these inputs."""
+    text = sql(name)
+    return inputs.tables.rows(text, _used(text, parameters(policy, inputs.as_of, inputs.usage_end)))
+
+
+def measure(inputs: Inputs, policy: Policy) -> MetricMatrix:
+    """The metric matrix of the asked accounts, sorted by account id."""
+    given = parameters(policy, inputs.as_of, inputs.usage_end)
+
+    def answer(name: str) -> Mapping[str, Any]:
+        return inputs.tables.columns(sql(name) + "\nORDER BY account_id", _used(sql(name), given))
+
+    with ThreadPoolExecutor(len(SQL_FILES)) as pool:
+        answers = list(pool.map(answer, SQL_FILES))
+    columns = {name: column for found in answers for name, column in found.items()}
+    accounts = tuple(str(account) for account in columns["account_id"])
+    metrics = tuple(policy.metrics)
+    computed = _laid_out(
+        columns, accounts, metrics, np.array([_is_provided(inputs, policy, m) for m in metrics], dtype=bool)
+    )
+    return _with_supplied(computed, run(inputs, policy, "values"), inputs, policy)
+
+
+def _laid_out(
+    columns: Mapping[str, Any], accounts: Sequence[str], metrics: Sequence[str], provided: NDArray[np.bool_]
+) -> MetricMatrix:
+    def numbers(suffix: str) -> NDArray[np.float64]:
+        missing = np.full(len(accounts), np.nan)
+        found = [_floats(columns[m + suffix]) if m + suffix in columns else missing for m in metrics]
+        return np.column_stack(found) if found else np.empty((len(accounts), 0))
+
+    values = numbers("")
+    applicable = np.nan_to_num(numbers("_na"), nan=0.0) == 0
+    return MetricMatrix(
+        accounts=tuple(accounts),
+        metrics=tuple(metrics),
+        values=values,
+        known=~np.isnan(values) & applicable & provided,
+        applicable=applicable,
+        seen=numbers("_seen"),
+        at_least=np.nan_to_num(numbers("_at_least"), nan=0.0) == 1,
+        provided=provided,
+        evidence={m: columns[m + "_ids"] for m in metrics if m + "_ids" in columns},
+        dated={m: columns[m + "_on"] for m in metrics if m + "_on" in columns},
+        last={m: _floats(columns[m + "_last"]) for m in metrics if m + "_last" in columns},
+        supplied={},
+    )
+
+
+def _with_supplied(
+    matrix: MetricMatrix, rows: Sequence[Mapping[str, Any]], inputs: Inputs, policy: Policy
+) -> MetricMatrix:
+    """The matrix with values somebody else computed in place of ours: the caller's first, then a source's; never averaged."""
+    oldest = inputs.as_of - timedelta(days=policy.freshness.general)
+    index = {account: i for i, account in enumerate(matrix.accounts)}
+    supplied: dict[tuple[str, str], Supplied] = {}
+    for row in rows:
+        key = (row["account_id"], row["metric"])
+        usable = row["metric"] in policy.metrics and row["account_id"] in index and row["as_of"] >= oldest
+        if usable and (key not in supplied or row["provider"] == "caller"):
+            supplied[key] = Supplied(row["value"], row["as_of"], row["provider"], row["delivery"])
+    for (account, metric), value in supplied.items():
+        cell = index[account], matrix.column(metric)
+        matrix.values[cell], matrix.known[cell], matrix.applicable[cell], matrix.at_least[cell] = (
+            value.value,
+            True,
+            True,
+            False,
+        )
+    return MetricMatrix(**{**vars(matrix), "supplied": supplied})
+
+
+def _is_provided(inputs: Inputs, policy: Policy, metric: str) -> bool:
+    return all(inputs.provides(entry) for entry in policy.metrics[metric].reads)
+
+
+def _floats(column: Any) -> NDArray[np.float64]:
+    """A column of numbers, dates left out, NULL as NaN."""
+    return np.ma.filled(np.ma.asarray(column).astype(np.float64), np.nan)
+
+
+def _used(text: str, given: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: given[name] for name in set(re.findall(r"\$(\w+)", text)) if name in given}

@@ -1,0 +1,40 @@
+-- Relationship: one row per account, from touchpoints and the champion the CRM names.
+WITH source AS (
+    SELECT account_id,
+        max(state) FILTER ("table" = 'account') = 'observed' AS account_readable,
+        max(state) FILTER ("table" = 'touchpoint') IN ('observed', 'empty') AS readable,
+        max(observed_from) FILTER ("table" = 'touchpoint') AS observed_from
+    FROM account_source WHERE "table" IN ('account', 'touchpoint') GROUP BY account_id
+),
+touched AS (
+    SELECT account_id,
+        max("at") FILTER (executive AND coalesce(attended, true)) AS executive_at,
+        100.0 * avg(attended::INT) FILTER (kind = 'qbr' AND "at" >= $year_start) AS qbr_attendance,
+        list(touchpoint_id ORDER BY "at" DESC, touchpoint_id) FILTER (kind = 'qbr' AND "at" >= $year_start AND NOT attended) AS missed_ids,
+        100.0 * avg(coalesce(replied, false)::INT)
+            FILTER (direction = 'outbound' AND kind IN ('mail', 'call') AND "at" >= $quarter_start) AS reply_rate
+    FROM touchpoint WHERE "at" < $as_of GROUP BY account_id
+),
+facts AS (
+    SELECT a.account_id, a.champion_active, t.* EXCLUDE (account_id),
+        s.account_readable,
+        coalesce(s.readable, false) AS readable,
+        s.readable AND s.observed_from <= $quarter_start AS quarter_seen,
+        s.readable AND s.observed_from <= $year_start AS year_seen,
+        greatest(local_day(s.observed_from, $time_zone), coalesce(a.customer_since, local_day(s.observed_from, $time_zone))) AS watched_from,
+        coalesce(a.customer_since >= local_day(s.observed_from, $time_zone), false) AS watched_throughout
+    FROM account a
+    LEFT JOIN source s ON s.account_id = a.account_id
+    LEFT JOIN touched t ON t.account_id = a.account_id
+)
+SELECT account_id,
+    CASE WHEN readable THEN date_diff('day', coalesce(local_day(executive_at, $time_zone), watched_from), $today) END AS days_since_executive_touch,
+    readable AND executive_at IS NULL AND NOT watched_throughout AS days_since_executive_touch_at_least,
+    executive_at AS days_since_executive_touch_on,
+    CASE WHEN year_seen THEN qbr_attendance END AS qbr_attendance_12m,
+    year_seen AND qbr_attendance IS NULL AS qbr_attendance_12m_na,
+    missed_ids AS qbr_attendance_12m_ids,
+    CASE WHEN quarter_seen THEN reply_rate END AS outreach_reply_rate_90d,
+    quarter_seen AND reply_rate IS NULL AS outreach_reply_rate_90d_na,
+    CASE WHEN account_readable THEN champion_active::INT END AS champion_active
+FROM facts

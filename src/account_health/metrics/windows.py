@@ -1,0 +1,40 @@
+"""The instants and days that metric windows start and end at.
+
+Windows are half-open and end at the asked instant; usage windows are made of whole days and end with the last complete one.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+if TYPE_CHECKING:
+    from account_health.policy import Policy
+
+
+def local_day(instant: datetime, time_zone: str) -> date:
+    """The calendar day of a naive UTC instant in a time zone."""
+    return instant.replace(tzinfo=UTC).astimezone(ZoneInfo(time_zone)).date()
+
+
+def parameters(policy: Policy, as_of: datetime, usage_end: date) -> dict[str, Any]:
+    """Every parameter a metric's SQL may name, for one policy and one instant (naive UTC)."""
+    windows = policy.windows
+    recent = timedelta(days=windows.recent)
+    return {
+        "as_of": as_of,
+        "today": local_day(as_of, policy.time_zone),
+        "time_zone": policy.time_zone,
+        "recent_start": as_of - recent,
+        "previous_start": as_of - 2 * recent,
+        "quarter_start": as_of - timedelta(days=windows.quarter),
+        "year_start": as_of - timedelta(days=windows.year),
+        "survey_start": as_of - timedelta(days=windows.survey),
+        "usage_end": usage_end,
+        "usage_recent_start": usage_end - recent,
+        "usage_previous_start": usage_end - 2 * recent,
+        "contract_levels": list(policy.metrics["contract_standing"].levels)
+        if "contract_standing" in policy.metrics
+        else [],
+    }

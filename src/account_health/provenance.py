@@ -1,0 +1,135 @@
+"""Provenance: where a value comes from, and why one is missing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from account_health.markup import prose
+from account_health.model import Source, State
+from account_health.tables import TABLES
+from account_health.wording import SOURCE_PHRASES, day, lower_first, sentence
+
+if TYPE_CHECKING:
+    from account_health.evaluation import Evaluation
+
+CALLER = "caller"
+
+
+@dataclass(frozen=True)
+class Absence:
+    """Why a metric is unknown for an account: which source lacks it, in which state, and a phrase that says so."""
+
+    source: Source
+    state: State
+    phrase: str
+
+
+def absence(evaluation: Evaluation, row: int, metric: str) -> Absence:
+    """The first thing that a metric reads and that is not there."""
+    chosen = evaluation.policy.metrics[metric]
+    account = evaluation.accounts[row]
+    table = ""
+    for entry in chosen.reads:
+        columns = [column.partition(".")[::2] for column in entry.split("|")]
+        told = list(dict.fromkeys(table for table, column in columns if column in evaluation.inputs.provided(table)))
+        if not told:
+            return _not_told(evaluation, account, columns[0][0], chosen.source if entry == chosen.reads[0] else None)
+        lacking = {table: found for table in told if (found := _lacking(evaluation, account, table))}
+        if len(lacking) == len(told):
+            return lacking[told[0]]
+        table = next(table for table in told if table not in lacking)
+    source = evaluation.source_of(account, table)
+    noun = SOURCE_PHRASES[source]
+    if metric in evaluation.matrix.last and evaluation.matrix.last[metric][row] == evaluation.matrix.last[metric][row]:
+        return Absence(
+            source, State.STALE, f"the newest answer in {noun} is too old to count: {_last(evaluation, row, metric)}"
+        )
+    start = _window_start(evaluation, metric)
+    history = evaluation.states[account][table].observed_from
+    if start and history and history > start:
+        since = day(history, evaluation.policy.time_zone)
+        return Absence(source, State.PARTIAL, f"the history in {noun} starts on {since}, after the window does")
+    return Absence(source, State.EMPTY, f"nothing is recorded in {noun}")
+
+
+def origin(evaluation: Evaluation, row: int, metric: str) -> tuple[str, datetime | None]:
+    """Source and date (aware UTC) of a known metric."""
+    account = evaluation.accounts[row]
+    supplied = evaluation.matrix.supplied.get((account, metric))
+    if supplied:
+        source = CALLER if supplied.provider == CALLER else evaluation.inputs.holdings[supplied.delivery].category
+        return str(source), supplied.as_of.replace(tzinfo=UTC)
+    columns = [
+        column.partition(".")[0] for entry in evaluation.policy.metrics[metric].reads[:1] for column in entry.split("|")
+    ]
+    for table in columns:
+        for held in evaluation.held[account]:
+            if held.holding.table == table and held.rows | (held.state is State.EMPTY):
+                as_of = held.holding.as_of
+                return str(held.holding.category), min(as_of, evaluation.inputs.as_of).replace(
+                    tzinfo=UTC
+                ) if as_of else None
+    return str(evaluation.policy.metrics[metric].source), None
+
+
+def state_phrase(evaluation: Evaluation, account: str, table: str, state: State) -> str:
+    """Says in our words what is the matter with a table of an account, e.g. `product analytics did not answer`."""
+    held = next(
+        (h for h in evaluation.held[account] if h.holding.table == table and h.state in (state, State.FAILED)), None
+    )
+    noun = SOURCE_PHRASES[evaluation.source_of(account, table)]
+    limit = evaluation.policy.limits.text_characters
+    if held and (
+        detail := held.holding.details.get(account) or (held.holding.failure if state is State.FAILED else None)
+    ):
+        return prose(detail, limit).rstrip(".")
+    if state is State.STALE and held and held.holding.as_of:
+        return f"the newest data in {noun} is from {day(held.holding.as_of, evaluation.policy.time_zone)}"
+    return {
+        State.NOT_CONNECTED: f"{noun} is not connected",
+        State.NOT_MATCHED: f"the account is not matched in {noun}",
+        State.FAILED: f"{noun} could not be read",
+        State.STALE: f"the data in {noun} is too old",
+        State.PARTIAL: f"{noun} answered only in part",
+    }.get(state, f"nothing is recorded in {noun}")
+
+
+def _lacking(evaluation: Evaluation, account: str, table: str) -> Absence | None:
+    state = evaluation.states[account][table].state
+    if state is State.OBSERVED or (state is State.EMPTY and TABLES[table].is_event):
+        return None
+    source = evaluation.source_of(account, table)
+    if state is State.NOT_CONNECTED:
+        return _not_connected(evaluation, account, source)
+    return Absence(source, state, state_phrase(evaluation, account, table, state))
+
+
+def _not_told(evaluation: Evaluation, account: str, table: str, source: Source | None) -> Absence:
+    """No connected source has such a column: either nothing of its kind is connected, or what is cannot tell."""
+    connected = [h for h in evaluation.held[account] if h.holding.table == table]
+    if connected and (lacking := _lacking(evaluation, account, table)):
+        return lacking
+    source = connected[0].holding.category if connected else source or TABLES[table].category
+    return _not_connected(evaluation, account, source)
+
+
+def _not_connected(evaluation: Evaluation, account: str, source: Source) -> Absence:
+    """Nothing of the kind is connected at all, or what is connected cannot tell this."""
+    if any(h.holding.category is source and h.state is not State.NOT_CONNECTED for h in evaluation.held[account]):
+        return Absence(source, State.NOT_CONNECTED, f"{SOURCE_PHRASES[source]} does not tell it")
+    return Absence(source, State.NOT_CONNECTED, f"{SOURCE_PHRASES[source]} is not connected")
+
+
+def _window_start(evaluation: Evaluation, metric: str) -> datetime | None:
+    chosen = evaluation.policy.metrics[metric]
+    if chosen.window is None:
+        return None
+    return evaluation.inputs.as_of - chosen.periods * timedelta(days=evaluation.policy.windows.days(chosen.window))
+
+
+def _last(evaluation: Evaluation, row: int, metric: str) -> str:
+    on = evaluation.matrix.dated[metric][row].item()
+    value = float(evaluation.matrix.last[metric][row])
+    return lower_first(sentence(evaluation.policy.metrics[metric], value, evaluation.policy, on))

@@ -1,0 +1,77 @@
+"""Render: assessments through Jinja templates; no arithmetic, no judgement, and one way in for outside text."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from account_health import markup
+from account_health.model import Band, Direction, FlagState, Source, State
+from account_health.wording import REMEDIES, SOURCE_NAMES, SOURCE_PHRASES, minute, number, percent_down, rounded
+
+if TYPE_CHECKING:
+    from account_health.model import Assessment, MissingInput
+    from account_health.policy import Policy
+
+
+def inline(text: str) -> str:
+    """Outside text as inline Markdown: a code span on one line, whatever it holds."""
+    return markup.code(text, 300)
+
+
+def templates_dir() -> Path:
+    """Where the templates are: inside the package in a wheel, at the repository's root in a checkout."""
+    packaged = Path(str(files("account_health"))) / "templates"
+    return packaged if packaged.is_dir() else Path(__file__).parents[2] / "templates"
+
+
+def render_summary(assessment: Assessment, policy: Policy) -> str:
+    """The `Health: [Account]` summary as Markdown, risk flags first, one newline at the end."""
+    template = _environment().get_template("summary.md.j2")
+    return (
+        template.render(a=assessment, limits=policy.limits, bands=policy.bands, first=_first_remedy(assessment)).strip()
+        + "\n"
+    )
+
+
+def render(template: str, **facts: Any) -> str:
+    """Any other template of ours with the facts it names."""
+    return _environment().get_template(template).render(**facts).strip() + "\n"
+
+
+def _first_remedy(assessment: Assessment) -> str:
+    """What to do first about the gap that could move the score most, e.g. `connect product analytics`."""
+    gaps: list[MissingInput] = [gap for gap in assessment.gaps if gap.high is not None and gap.low is not None]
+    if not gaps:
+        return ""
+    widest = max(gaps, key=lambda gap: (gap.high or 0) - (gap.low or 0))
+    return f"{REMEDIES[widest.state]} {SOURCE_PHRASES[Source(widest.source)]}"
+
+
+@lru_cache(maxsize=1)
+def _environment() -> Environment:
+    """One environment; autoescaping is off because Markdown is no HTML and `markup` encodes what comes from outside."""
+    environment = Environment(
+        loader=FileSystemLoader(templates_dir()),
+        undefined=StrictUndefined,
+        autoescape=False,  # noqa: S701 - Markdown, not HTML
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=False,
+    )
+    environment.filters |= {
+        "account_name": markup.name,
+        "code": markup.code,
+        "minute": lambda instant: minute(instant.replace(tzinfo=None)),
+        "number": number,
+        "rounded": rounded,
+        "percent_down": percent_down,
+        "source_name": lambda source: SOURCE_NAMES[Source(source)],
+        "colour": lambda band: Band(band).value.capitalize(),
+    }
+    environment.globals |= {"Direction": Direction, "FlagState": FlagState, "State": State}
+    return environment

@@ -1,0 +1,135 @@
+"""Snapshot: deliveries laid side by side in DuckDB as the normalised tables, and the state of each account in them.
+
+Inside a snapshot's schema stand one view per normalised table (narrowed to the accounts a question asks for), `source_state`
+(account, delivery, table, state: one row per source) and `account_source` (the same merged over sources, as metrics read it).
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from account_health.connectors.base import Delivery, Relation
+from account_health.model import State
+from account_health.tables import TABLES, columns, dated_by
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from duckdb import DuckDBPyConnection
+
+_ASKED = "(getvariable('asked') IS NULL OR list_contains(getvariable('asked')::VARCHAR[], account_id))"
+
+_ACCOUNT_SOURCE = f"""
+CREATE VIEW account_source AS
+SELECT account_id, "table", observed_from,
+    CASE WHEN state IN ('observed', 'empty', 'partial') AND list_contains(getvariable('stale')::VARCHAR[], "table") THEN 'stale'
+         WHEN state IN ('observed', 'empty') AND list_contains(getvariable('partial')::VARCHAR[], "table") THEN 'partial'
+         ELSE state END AS state
+FROM merged_state WHERE {_ASKED}
+"""  # noqa: S608 - the only thing put in is the constant above
+
+_MERGED_STATE = """
+CREATE TABLE merged_state AS
+WITH merged AS (
+    SELECT account_id, "table",
+        CASE WHEN bool_or(state IN ('failed', 'partial', 'stale')) AND bool_or(state IN ('observed', 'empty', 'partial'))
+                 THEN 'partial'
+             ELSE min_by(state, list_position(
+                 ['observed', 'empty', 'stale', 'failed', 'not matched', 'not applicable', 'not connected'], state)) END AS state,
+        max(observed_from) FILTER (state IN ('observed', 'empty', 'partial')) AS observed_from
+    FROM source_state_all GROUP BY account_id, "table"
+)
+SELECT a.account_id, t."table", coalesce(m.state, 'not connected') AS state, m.observed_from
+FROM (SELECT DISTINCT account_id FROM account_all) a CROSS JOIN (SELECT unnest($tables) AS "table") t
+LEFT JOIN merged m ON m.account_id = a.account_id AND m."table" = t."table"
+"""
+
+_STATES = """
+INSERT INTO source_state_all
+SELECT a.account_id, $index, $table,
+    CASE WHEN o.state IS NOT NULL THEN o.state
+         WHEN $failed THEN 'failed'
+         WHEN r.account_id IS NOT NULL THEN 'observed'
+         ELSE $absent END,
+    $observed_from
+FROM (SELECT DISTINCT account_id FROM account_all) a
+LEFT JOIN (SELECT DISTINCT account_id FROM {table}_all WHERE delivery = $index) r USING (account_id)
+LEFT JOIN (SELECT unnest($overridden::VARCHAR[]) AS account_id, unnest($overrides::VARCHAR[]) AS state) o USING (account_id)
+"""
+
+
+def lay_out(database: DuckDBPyConnection, schema: str, deliveries: Sequence[Delivery]) -> None:
+    """Creates the schema of a snapshot: rows in, tables and states out. Failed deliveries leave no rows."""
+    with database.cursor() as cursor:
+        cursor.execute(f"CREATE SCHEMA {schema}")
+        cursor.execute(f"USE {schema}")
+        cursor.execute("CREATE MACRO local_day(t, zone) AS timezone(zone, timezone('UTC', t))::DATE")
+        for table in TABLES:
+            _create_table(
+                cursor, table, [(i, d) for i, d in enumerate(deliveries) if d.table == table and not d.failure]
+            )
+        _create_states(cursor, deliveries)
+
+
+def drop(database: DuckDBPyConnection, schema: str) -> None:
+    """Forgets a snapshot."""
+    with database.cursor() as cursor:
+        cursor.execute(f"DROP SCHEMA IF EXISTS {schema} CASCADE")
+
+
+def observed_from(cursor: DuckDBPyConnection, index: int, delivery: Delivery) -> Any:
+    """Where a delivery's history starts: as declared, else its oldest row, else the moment it was read."""
+    if delivery.history_from or delivery.failure:
+        return delivery.history_from
+    oldest = cursor.execute(
+        f"SELECT min({dated_by(delivery.table)})::TIMESTAMP FROM {delivery.table}_all WHERE delivery = $index",  # noqa: S608
+        {"index": index},
+    ).fetchone()
+    return (oldest and oldest[0]) or delivery.fetched_at
+
+
+def _create_table(cursor: DuckDBPyConnection, table: str, deliveries: Sequence[tuple[int, Delivery]]) -> None:
+    names = ", ".join(f'"{name}"' for name in columns(table))
+    parts = [f"SELECT {names}, {i} AS delivery FROM {_relation(cursor, i, d)}" for i, d in deliveries]  # noqa: S608
+    nothing = ", ".join(f'NULL::{kind} AS "{name}"' for name, kind in columns(table).items())
+    parts = parts or [f"SELECT {nothing}, 0 AS delivery WHERE false"]
+    union = " UNION ALL ".join(parts)
+    if table == "account" and len(parts) > 1:
+        union = f"SELECT * FROM ({union}) QUALIFY row_number() OVER (PARTITION BY account_id ORDER BY delivery) = 1"  # noqa: S608
+    cursor.execute(f"CREATE VIEW {table}_all AS {union}")
+    cursor.execute(f"CREATE VIEW {table} AS SELECT * FROM {table}_all WHERE {_ASKED}")  # noqa: S608
+
+
+def _relation(cursor: DuckDBPyConnection, index: int, delivery: Delivery) -> str:
+    if isinstance(delivery.rows, Relation):
+        return delivery.rows.name
+    name = f"rows_{index}"
+    records = json.dumps([row.model_dump(mode="json") for row in delivery.rows])
+    cursor.execute(
+        f"CREATE TABLE {name} AS SELECT unnest(from_json($records::JSON, $shape), max_depth := 2)",
+        {"records": records, "shape": json.dumps([columns(delivery.table)])},
+    )
+    return name
+
+
+def _create_states(cursor: DuckDBPyConnection, deliveries: Sequence[Delivery]) -> None:
+    cursor.execute(
+        'CREATE TABLE source_state_all (account_id VARCHAR, delivery INTEGER, "table" VARCHAR, state VARCHAR, observed_from TIMESTAMP)'
+    )
+    for index, delivery in enumerate(deliveries):
+        cursor.execute(
+            _STATES.format(table=delivery.table),
+            {
+                "index": index,
+                "table": delivery.table,
+                "failed": delivery.failure is not None,
+                "absent": delivery.absent.value,
+                "overridden": list(delivery.states),
+                "overrides": [State(state).value for state in delivery.states.values()],
+                "observed_from": observed_from(cursor, index, delivery),
+            },
+        )
+    cursor.execute(_MERGED_STATE, {"tables": list(TABLES)})
+    cursor.execute(f"CREATE VIEW source_state AS SELECT * FROM source_state_all WHERE {_ASKED}")  # noqa: S608
+    cursor.execute(_ACCOUNT_SOURCE)

@@ -1,0 +1,42 @@
+"""What holds for every test: nothing but this machine can be reached, and async tests run on asyncio."""
+
+from __future__ import annotations
+
+import sys
+from ipaddress import ip_address
+from typing import Any
+
+import pytest
+
+
+class OutsideWorldError(BaseException):
+    """A test tried to leave this machine; no `except Exception` of the code under test can swallow it."""
+
+
+def _is_this_machine(host: object) -> bool:
+    if not host or host == "localhost":
+        return True
+    try:
+        return ip_address(str(host)).is_loopback
+    except ValueError:
+        return False
+
+
+def _stay_on_this_machine(event: str, args: tuple[Any, ...]) -> None:
+    if event in {"socket.getaddrinfo", "socket.gethostbyname"}:
+        host = args[0]
+    elif event in {"socket.connect", "socket.sendto", "socket.sendmsg"} and isinstance(args[1], tuple):
+        host = args[1][0]
+    else:  # includes Unix sockets, whose address is a text
+        return
+    if not _is_this_machine(host):
+        raise OutsideWorldError(f"A test may only reach loopback; this one tried {host!r}.")
+
+
+sys.addaudithook(_stay_on_this_machine)
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    """Async tests run once, on asyncio: the loop that the server and the command line use."""
+    return "asyncio"
