@@ -8,29 +8,55 @@ from account_health.evaluation import Evaluation, evaluate
 from account_health.explain import explain
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Hashable, Sequence
     from datetime import datetime
 
     from account_health.gather import Gatherer
+    from account_health.inputs import Inputs
     from account_health.model import Assessment
     from account_health.policy import Policy
 
 
 async def assess(
-    sources: Gatherer, policy: Policy, as_of: datetime, accounts: Sequence[str] | None = None
+    sources: Gatherer,
+    policy: Policy,
+    as_of: datetime,
+    accounts: Sequence[str] | None = None,
+    kept: Evaluations | None = None,
 ) -> list[Assessment]:
     """The health of some accounts by id (None: of all), as of a naive UTC instant, sorted by id.
 
-    Unknown ids are simply absent. Raises SourceError when no list of accounts can be had at all; any other failure of a source
-    is part of the answer.
+    Unknown ids are simply absent. Raises SourceError when no list of accounts can be had at all; any other failure of a
+    source is part of the answer.
     """
-    evaluation = await evaluated(sources, policy, as_of, accounts)
+    evaluation = await evaluated(sources, policy, as_of, accounts, kept)
     return [explain(evaluation, row) for row in range(len(evaluation.accounts))]
 
 
 async def evaluated(
-    sources: Gatherer, policy: Policy, as_of: datetime, accounts: Sequence[str] | None = None
+    sources: Gatherer,
+    policy: Policy,
+    as_of: datetime,
+    accounts: Sequence[str] | None = None,
+    kept: Evaluations | None = None,
 ) -> Evaluation:
-    """The same, before it is put into words: scores and flags of all accounts as arrays."""
+    """The same before it is put into words: metrics, scores and flags as arrays."""
     inputs = await sources.gather(policy, as_of, accounts)
-    return evaluate(inputs, policy)
+    return (kept or Evaluations()).of(inputs, policy)
+
+
+class Evaluations:
+    """Remembers the newest evaluations of inputs that have not changed since."""
+
+    def __init__(self, most: int = 32) -> None:
+        self._most = most
+        self._kept: dict[Hashable, Evaluation] = {}
+
+    def of(self, inputs: Inputs, policy: Policy) -> Evaluation:
+        """The evaluation of these inputs, computed at most once per snapshot, instant, accounts and policy."""
+        key = (inputs.snapshot, inputs.tables.asked, policy.ref.hash)
+        if key not in self._kept:
+            while len(self._kept) >= self._most:
+                del self._kept[next(iter(self._kept))]
+            self._kept[key] = evaluate(inputs, policy)
+        return self._kept[key]

@@ -75,6 +75,8 @@ class Metric(Part):
         known = {"value", "abs", "on", "at_least", "recent", "quarter", "year", "survey"}
         used = {name for text in self.sentences.values() for name in re.findall(r"\{(.*?)\}", text)}
         problems = [f"unknown placeholder {{{name}}} in a sentence" for name in sorted(used - known)]
+        if any(re.search(r"[{}]", re.sub(r"\{.*?\}", "", text)) for text in self.sentences.values()):
+            problems.append("a brace without its partner in a sentence")
         if self.levels:
             missing = set(self.levels) - set(self.sentences)
             problems += [f"no sentence for level {name!r}" for name in sorted(missing)]

@@ -90,9 +90,22 @@ class Evaluation:
             found[row["account_id"]].append(Held(holding, state, row["rows"], *dates))
         return found
 
+    def row(self, account: str) -> int:
+        """The row of an account."""
+        return self._rows[account]
+
+    @cached_property
+    def _rows(self) -> Mapping[str, int]:
+        return {account: row for row, account in enumerate(self.accounts)}
+
+    def score_rounded(self, row: int) -> int | None:
+        """The score as a whole number, or None if the account could not be scored."""
+        return rounded(self.scores.score[row]) if self.scores.scored[row] else None
+
     def band(self, row: int) -> Band | None:
         """The band of one account, by its rounded score; None if it could not be scored."""
-        return self.policy.bands.of(rounded(self.scores.score[row])) if self.scores.scored[row] else None
+        score = self.score_rounded(row)
+        return None if score is None else self.policy.bands.of(score)
 
     def tier(self, row: int) -> Severity:
         """The worst of an account's raised flags and its band."""

@@ -81,7 +81,7 @@ def _interpretation(evaluation: Evaluation, row: int, factors: Sequence[Factor])
     if band is None:
         known, needed = percent_down(evaluation.scores.coverage[row]), percent_down(evaluation.policy.minimum.coverage)
         sides = int((evaluation.scores.dimension_coverage[row] > 0).sum())
-        if known >= needed:
+        if evaluation.scores.coverage[row] >= evaluation.rubric.minimum_coverage - evaluation.rubric.tolerance:
             return f"factors only ({sides} dimension known, {evaluation.policy.minimum.dimensions} needed)"
         return f"factors only ({known}% of the evidence known, {needed}% needed)"
     metrics = evaluation.policy.metrics
@@ -114,9 +114,9 @@ def _crm_score(evaluation: Evaluation, row: int) -> CrmScore | None:
     band = evaluation.policy.bands.of(rounded(100 * (share if higher_is == "healthier" else 1 - share)))
     ours = evaluation.band(row)
     return CrmScore(
-        value=profile["crm_score"],
-        low=low,
-        high=high,
+        value=trimmed(profile["crm_score"]),
+        low=trimmed(low),
+        high=trimmed(high),
         higher_is=higher_is,
         band=band,
         agrees=None if ours is None else ours is band,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import logging
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -32,12 +32,14 @@ log = logging.getLogger(__name__)
 
 _DATED_BY_THEMSELVES = ("survey_response", "metric_value")
 _KEPT_SNAPSHOTS = 4
+_KEPT_QUESTIONS = 64
 
 
 @dataclass(frozen=True)
 class _Kept:
     schema: str
     deliveries: tuple[tuple[Connector, Delivery], ...]
+    inputs: dict[Hashable, Inputs] = field(default_factory=dict)
 
 
 class Gatherer:
@@ -56,12 +58,20 @@ class Gatherer:
         if key not in self._kept:
             self._keep(key, await self._fetch(Query(as_of), policy))
         kept = self._kept[key]
+        asked = None if accounts is None else tuple(accounts)
+        question = (kept.schema, as_of, asked, policy.ref.hash)
+        if question not in kept.inputs:
+            while len(kept.inputs) >= _KEPT_QUESTIONS:
+                del kept.inputs[next(iter(kept.inputs))]
+            kept.inputs[question] = self._inputs(kept, policy, as_of, asked)
+        return kept.inputs[question]
+
+    def _inputs(self, kept: _Kept, policy: Policy, as_of: datetime, asked: tuple[str, ...] | None) -> Inputs:
         newest = self._newest(kept, as_of)
         holdings = tuple(
             _holding(i, connector, delivery, newest[i], policy, as_of)
             for i, (connector, delivery) in enumerate(kept.deliveries)
         )
-        asked = None if accounts is None else tuple(accounts)
         stale, partial = _freshness(holdings)
         tables = Tables(self._database, kept.schema, asked, stale, partial)
         return Inputs(as_of, tables, holdings, _usage_end(holdings, policy, as_of), (kept.schema, as_of), self._is_demo)
@@ -160,6 +170,7 @@ def _holding(
         stale=delivery.table not in _DATED_BY_THEMSELVES and said is not None and as_of - said > limit,
         rows_total=delivery.rows_total,
         rejected_total=delivery.rejected_total,
+        unmatched_rows=delivery.unmatched_rows,
         rejected=rejected,
         failure=delivery.failure,
         note=delivery.note,

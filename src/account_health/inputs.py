@@ -75,6 +75,7 @@ class Holding:
     stale: bool
     rows_total: int
     rejected_total: int
+    unmatched_rows: int
     rejected: Mapping[str | None, tuple[str, ...]]
     """Account id (None: unknown whose) to what could not be read, place first."""
     failure: str | None

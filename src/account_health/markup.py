@@ -14,18 +14,20 @@ _JOINERS = "\u200c\u200d"
 _JOINING_SCRIPTS = re.compile(
     r"[\u0600-\u07bf\u0860-\u08ff\u0900-\u0dff\u1780-\u18af\U0001f000-\U0001faff\u2600-\u27bf]"
 )
-_VARIATION = re.compile(r"[\ufe00-\ufe0f\U000e0100-\U000e01ef\u180b-\u180f\u115f\u1160\u3164\uffa0\u034f]")
-_LINKLIKE = re.compile(r"@|://|www\.|\w\.[^\W\d_]{2}", re.IGNORECASE)
-_ACTIVE = re.compile(r"[\\`*_\[\]<>|~$^{}!]|&(?=#?\w+;)|#(?=#*\s*$)")
+_BLANK = re.compile(
+    r"[\ufe00-\ufe0f\U000e0100-\U000e01ef\u180b-\u180f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0\u034f]"
+)
+_LINKLIKE = re.compile(r"@|//|www\.|\S\.[^\W\d_]{2}", re.IGNORECASE)
+_ACTIVE = re.compile(r"[\\`*_\[\]<>|~$^{}]|&(?=#?\w+;)|(?<!\S)#(?=#*\s*$)")
 _EMPTY = "(empty)"
 
 
 def visible(text: str, limit: int) -> str:
     """One line of visible characters, NFC, at most `limit` of them; what was cut shows as an ellipsis."""
-    text = unicodedata.normalize("NFC", text.encode("utf-8", "replace").decode())
-    kept = "".join(_shown(text, at) for at in range(len(text)))
-    line = re.sub(r"\s+", " ", _VARIATION.sub("", kept)).strip()
-    return line if len(line) <= limit else line[: limit - 1].rstrip() + "…"
+    text = _BLANK.sub("", text.encode("utf-8", "replace").decode())
+    kept = unicodedata.normalize("NFC", "".join(_shown(text, at) for at in range(len(text))))
+    line = re.sub(r"\s+", " ", kept).strip()
+    return line if len(line) <= limit else line[: limit - 1].rstrip(f" {_JOINERS}") + "…"
 
 
 def code(text: str, limit: int) -> str:
@@ -48,16 +50,17 @@ def name(text: str, limit: int) -> str:
 
 def prose(text: str, limit: int) -> str:
     """A sentence whose parts between backticks are quotes: those become code spans, the rest is treated as a name."""
-    parts = re.split(r"`([^`]+)`", text)
-    return "".join(code(part, limit) if at % 2 else _spaced(part, limit) for at, part in enumerate(parts) if part)
+    said = ""
+    for at, part in enumerate(re.split(r"`([^`]+)`", visible(text, limit))):
+        piece = code(part, limit) if at % 2 else _spaced(part, limit)
+        # Two code spans that touch would be read as one with a longer fence.
+        said += f" {piece}" if said.endswith("`") and piece.startswith("`") else piece
+    return said
 
 
 def _spaced(part: str, limit: int) -> str:
     """A plain part of a sentence with the blanks at its ends kept."""
-    core = " ".join(
-        name(word, limit) if _LINKLIKE.search(word) else _ACTIVE.sub(lambda f: "\\" + f[0], visible(word, limit))
-        for word in part.split()
-    )
+    core = " ".join(name(word, limit) for word in part.split())
     return f"{' ' if part[:1].isspace() else ''}{core}{' ' if part[-1:].isspace() and core else ''}"
 
 

@@ -199,7 +199,8 @@ def load_policy(path: Path | None = None) -> Policy:
     if path is None:
         return parse_policy(default_document(), "default.toml")
     document = _read(path)
-    if document.pop("extends", None) == "default":
+    if document.get("extends") == "default":
+        del document["extends"]
         document = _merged(default_document(), document)
     return parse_policy(document, path.name)
 

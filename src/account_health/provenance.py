@@ -38,7 +38,7 @@ def absence(evaluation: Evaluation, row: int, metric: str) -> Absence:
             return _not_told(evaluation, account, columns[0][0], chosen.source if entry == chosen.reads[0] else None)
         lacking = {table: found for table in told if (found := _lacking(evaluation, account, table))}
         if len(lacking) == len(told):
-            return lacking[told[0]]
+            return next((a for a in lacking.values() if a.state is not State.NOT_APPLICABLE), lacking[told[0]])
         table = next(table for table in told if table not in lacking)
     source = evaluation.source_of(account, table)
     noun = SOURCE_PHRASES[source]

@@ -11,7 +11,7 @@ from account_health.flags import SEVERITIES
 from account_health.markup import code
 from account_health.model import FlagState, RiskFlag
 from account_health.provenance import absence, origin
-from account_health.wording import listed, lower_first
+from account_health.wording import listed, lower_first, trimmed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -66,9 +66,9 @@ def _value(evaluation: Evaluation, row: int, metric: str) -> float | None:
     """The value a flag goes by: the known one, else what rows show although the whole is unknown."""
     matrix, column = evaluation.matrix, evaluation.matrix.column(metric)
     if matrix.known[row, column]:
-        return float(matrix.values[row, column])
+        return trimmed(matrix.values[row, column])
     shown = float(matrix.seen[row, column])
-    return None if np.isnan(shown) or not matrix.applicable[row, column] else shown
+    return None if np.isnan(shown) or not matrix.applicable[row, column] else trimmed(shown)
 
 
 def _evidence(evaluation: Evaluation, row: int, metrics: Sequence[str]) -> tuple[str, ...]:

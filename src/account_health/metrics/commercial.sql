@@ -34,6 +34,7 @@ contracted AS (
         sum(arr) FILTER (ran_then) AS arr_then,
         count(DISTINCT currency) FILTER (runs_now OR ran_then) AS currencies,
         bool_or(arr IS NULL) FILTER (runs_now OR ran_then) AS arr_missing,
+        bool_or(arr IS NULL OR arr > 0) FILTER (ran_then) AS had_base,
         min(renews_at) FILTER (runs_now) AS renews_at
     FROM (
         SELECT account_id, arr, currency, renews_at,
@@ -44,9 +45,9 @@ contracted AS (
 ),
 dealt AS (
     SELECT account_id,
-        count(*) FILTER (kind = 'expansion' AND stage_kind = 'won' AND close_date > $year_start::DATE AND close_date <= $today) AS expansions,
+        count(*) FILTER (kind = 'expansion' AND stage_kind = 'won' AND close_date > local_day($year_start, $time_zone) AND close_date <= $today) AS expansions,
         list(opportunity_id ORDER BY close_date DESC, opportunity_id)
-            FILTER (kind = 'expansion' AND stage_kind = 'won' AND close_date > $year_start::DATE AND close_date <= $today) AS expansion_ids,
+            FILTER (kind = 'expansion' AND stage_kind = 'won' AND close_date > local_day($year_start, $time_zone) AND close_date <= $today) AS expansion_ids,
         count(*) FILTER (kind = 'downgrade' AND is_open) AS downgrades,
         list(opportunity_id ORDER BY opportunity_id) FILTER (kind = 'downgrade' AND is_open) AS downgrade_ids
     FROM (
@@ -56,17 +57,18 @@ dealt AS (
     ) GROUP BY account_id
 ),
 facts AS (
-    SELECT a.account_id, a.contract_status, a.renewal_date, b.* EXCLUDE (account_id), c.arr_now, c.arr_then, c.renews_at, d.expansion_ids, d.downgrade_ids,
+    SELECT a.account_id, a.contract_status, b.* EXCLUDE (account_id), c.arr_now, c.arr_then, d.expansion_ids, d.downgrade_ids,
         s.account_readable,
-        coalesce(s.invoice_readable, false) AS invoice_readable,
+        coalesce(s.invoice_readable AND local_day(s.invoice_from, $time_zone) <= $today, false) AS invoice_readable,
         s.invoice_readable AND s.invoice_from <= $quarter_start AS invoice_quarter_seen,
         s.subscription_readable AND s.subscription_from <= $year_start AS subscription_year_seen,
-        s.subscription_readable,
-        s.opportunity_readable,
+        CASE WHEN s.account_readable AND a.renewal_date IS NOT NULL THEN a.renewal_date
+            WHEN s.subscription_readable THEN c.renews_at END AS renewal_date,
+        s.opportunity_readable AND local_day(s.opportunity_from, $time_zone) <= $today AS opportunity_readable,
         s.opportunity_readable AND s.opportunity_from <= $year_start AS opportunity_year_seen,
-        coalesce(a.customer_since > $quarter_start, false) AS new_this_quarter,
-        coalesce(a.customer_since > $year_start, false) AS new_this_year,
-        c.currencies <= 1 AND NOT c.arr_missing AS arr_comparable,
+        coalesce(a.customer_since > local_day($quarter_start, $time_zone), false) AS new_this_quarter,
+        coalesce(a.customer_since > local_day($year_start, $time_zone), false) AS new_this_year,
+        c.currencies <= 1 AND NOT c.arr_missing AS arr_comparable, coalesce(c.had_base, false) AS had_base,
         coalesce(d.expansions, 0) AS expansions, coalesce(d.downgrades, 0) AS downgrades
     FROM account a
     LEFT JOIN source s ON s.account_id = a.account_id
@@ -86,16 +88,15 @@ SELECT account_id,
     coalesce(failed, 0) AS failed_payments_90d_seen,
     failed_ids AS failed_payments_90d_ids,
     CASE WHEN subscription_year_seen AND arr_comparable THEN 100.0 * (coalesce(arr_now, 0) - arr_then) / nullif(arr_then, 0) END AS arr_change_pct_12m,
-    new_this_year OR (subscription_year_seen AND coalesce(arr_then, 0) = 0) AS arr_change_pct_12m_na,
+    new_this_year OR (subscription_year_seen AND NOT had_base) AS arr_change_pct_12m_na,
     CASE WHEN opportunity_year_seen THEN expansions END AS expansions_12m,
     new_this_year AND expansions = 0 AS expansions_12m_na,
     expansion_ids AS expansions_12m_ids,
     CASE WHEN opportunity_readable THEN downgrades END AS open_downgrade,
     downgrades AS open_downgrade_seen,
     downgrade_ids AS open_downgrade_ids,
-    CASE WHEN account_readable AND renewal_date IS NOT NULL THEN date_diff('day', $today, renewal_date)
-        WHEN subscription_readable THEN date_diff('day', $today, renews_at) END AS days_to_renewal,
-    coalesce(renewal_date, renews_at)::TIMESTAMP AS days_to_renewal_on,
+    date_diff('day', $today, renewal_date) AS days_to_renewal,
+    renewal_date::TIMESTAMP AS days_to_renewal_on,
     CASE WHEN invoice_readable THEN coalesce(unrecovered, 0) END AS unrecovered_payments,
     coalesce(unrecovered, 0) AS unrecovered_payments_seen,
     unrecovered_ids AS unrecovered_payments_ids,

@@ -89,12 +89,11 @@ def _with_supplied(
     matrix: MetricMatrix, rows: Sequence[Mapping[str, Any]], inputs: Inputs, policy: Policy
 ) -> MetricMatrix:
     """The matrix with values somebody else computed in place of ours: the caller's first, then a source's; never averaged."""
-    oldest = inputs.as_of - timedelta(days=policy.freshness.general)
     index = {account: i for i, account in enumerate(matrix.accounts)}
     supplied: dict[tuple[str, str], Supplied] = {}
     for row in rows:
         key = (row["account_id"], row["metric"])
-        usable = row["metric"] in policy.metrics and row["account_id"] in index and row["as_of"] >= oldest
+        usable = row["metric"] in policy.metrics and row["account_id"] in index and not _is_stale(row, inputs, policy)
         if usable and (key not in supplied or row["provider"] == "caller"):
             supplied[key] = Supplied(row["value"], row["as_of"], row["provider"], row["delivery"])
     for (account, metric), value in supplied.items():
@@ -106,6 +105,13 @@ def _with_supplied(
             False,
         )
     return MetricMatrix(**{**vars(matrix), "supplied": supplied})
+
+
+def _is_stale(row: Mapping[str, Any], inputs: Inputs, policy: Policy) -> bool:
+    """Whether a supplied value is too old to count; those asked of people age as slowly as survey answers."""
+    freshness = policy.freshness
+    limit = freshness.survey if policy.metrics[row["metric"]].window == "survey" else freshness.general
+    return bool(inputs.as_of - row["as_of"] > timedelta(days=limit))
 
 
 def _is_provided(inputs: Inputs, policy: Policy, metric: str) -> bool:

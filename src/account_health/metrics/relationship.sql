@@ -9,18 +9,26 @@ WITH source AS (
 touched AS (
     SELECT account_id,
         max("at") FILTER (executive AND coalesce(attended, true)) AS executive_at,
+        count(*) FILTER (kind = 'qbr' AND "at" >= $year_start) AS reviews,
         100.0 * avg(attended::INT) FILTER (kind = 'qbr' AND "at" >= $year_start) AS qbr_attendance,
         list(touchpoint_id ORDER BY "at" DESC, touchpoint_id) FILTER (kind = 'qbr' AND "at" >= $year_start AND NOT attended) AS missed_ids,
-        100.0 * avg(coalesce(replied, false)::INT)
-            FILTER (direction = 'outbound' AND kind IN ('mail', 'call') AND "at" >= $quarter_start) AS reply_rate
-    FROM touchpoint WHERE "at" < $as_of GROUP BY account_id
+        count(*) FILTER (is_outreach AND "at" >= $quarter_start) AS outreach,
+        100.0 * avg(replied::INT) FILTER (is_outreach AND "at" >= $quarter_start) AS reply_rate
+    FROM (
+        SELECT *, direction = 'outbound' AND kind IN ('mail', 'call') AS is_outreach FROM touchpoint WHERE "at" < $as_of
+    ) GROUP BY account_id
 ),
 facts AS (
-    SELECT a.account_id, a.champion_active, t.* EXCLUDE (account_id),
+    SELECT a.account_id, a.champion_active, t.* EXCLUDE (account_id, reviews, outreach),
+        coalesce(t.reviews, 0) AS reviews, coalesce(t.outreach, 0) AS outreach,
         s.account_readable,
         coalesce(s.readable, false) AS readable,
         s.readable AND s.observed_from <= $quarter_start AS quarter_seen,
         s.readable AND s.observed_from <= $year_start AS year_seen,
+        coalesce(a.customer_since > local_day($quarter_start, $time_zone), false) AS new_this_quarter,
+        coalesce(a.customer_since > local_day($year_start, $time_zone), false) AS new_this_year,
+        coalesce(a.customer_since > $today, false) AS not_yet_a_customer,
+        local_day(executive_at, $time_zone) AS executive_day,
         greatest(local_day(s.observed_from, $time_zone), coalesce(a.customer_since, local_day(s.observed_from, $time_zone))) AS watched_from,
         coalesce(a.customer_since >= local_day(s.observed_from, $time_zone), false) AS watched_throughout
     FROM account a
@@ -28,13 +36,15 @@ facts AS (
     LEFT JOIN touched t ON t.account_id = a.account_id
 )
 SELECT account_id,
-    CASE WHEN readable THEN date_diff('day', coalesce(local_day(executive_at, $time_zone), watched_from), $today) END AS days_since_executive_touch,
+    CASE WHEN readable AND coalesce(executive_day, watched_from) <= $today
+        THEN date_diff('day', coalesce(executive_day, watched_from), $today) END AS days_since_executive_touch,
+    not_yet_a_customer AND executive_at IS NULL AS days_since_executive_touch_na,
     readable AND executive_at IS NULL AND NOT watched_throughout AS days_since_executive_touch_at_least,
     executive_at AS days_since_executive_touch_on,
     CASE WHEN year_seen THEN qbr_attendance END AS qbr_attendance_12m,
-    year_seen AND qbr_attendance IS NULL AS qbr_attendance_12m_na,
+    (year_seen OR new_this_year) AND reviews = 0 AS qbr_attendance_12m_na,
     missed_ids AS qbr_attendance_12m_ids,
     CASE WHEN quarter_seen THEN reply_rate END AS outreach_reply_rate_90d,
-    quarter_seen AND reply_rate IS NULL AS outreach_reply_rate_90d_na,
+    (quarter_seen OR new_this_quarter) AND outreach = 0 AS outreach_reply_rate_90d_na,
     CASE WHEN account_readable THEN champion_active::INT END AS champion_active
 FROM facts

@@ -30,7 +30,7 @@ ratings AS (
         SELECT t.account_id, (t.csat - t.csat_low) / nullif(t.csat_high - t.csat_low, 0) AS rating
         FROM ticket t JOIN ticket_source s USING (account_id)
         WHERE s.readable AND s.observed_from <= $quarter_start
-            AND coalesce(t.solved_at, t.opened_at) >= $quarter_start AND coalesce(t.solved_at, t.opened_at) < $as_of
+            AND t.opened_at < $as_of AND coalesce(t.solved_at, t.opened_at) >= $quarter_start AND coalesce(t.solved_at, t.opened_at) < $as_of
         UNION ALL
         SELECT v.account_id, (v.score - v.scale_low) / nullif(v.scale_high - v.scale_low, 0)
         FROM survey_response v JOIN survey_source s USING (account_id)

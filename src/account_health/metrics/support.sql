@@ -1,7 +1,11 @@
 -- Support load: one row per account, from tickets as they stood at the asked instant.
 WITH source AS (
-    SELECT account_id, state IN ('observed', 'empty') AS readable, observed_from
-    FROM account_source WHERE "table" = 'ticket'
+    SELECT account_id,
+        max(state) FILTER ("table" = 'account') = 'observed' AS account_readable,
+        max(state) FILTER ("table" = 'subscription') = 'observed' AS subscription_readable,
+        max(state) FILTER ("table" = 'ticket') IN ('observed', 'empty') AS readable,
+        max(observed_from) FILTER ("table" = 'ticket') AS observed_from
+    FROM account_source WHERE "table" IN ('account', 'subscription', 'ticket') GROUP BY account_id
 ),
 counted AS (
     SELECT account_id,
@@ -40,14 +44,15 @@ facts AS (
         coalesce(c.escalations_quarter, 0) AS escalations_quarter, c.escalated_last, c.escalated_ids,
         coalesce(c.escalations_open, 0) AS escalations_open, c.open_escalated_ids,
         c.reopen_rate, c.resolution_hours, coalesce(c.solved, 0) AS solved,
-        coalesce(s.readable, false) AS readable,
+        coalesce(s.readable AND local_day(s.observed_from, $time_zone) <= $today, false) AS readable,
         s.readable AND s.observed_from <= $previous_start AS both_seen,
         s.readable AND s.observed_from <= $recent_start AS recent_seen,
         s.readable AND s.observed_from <= $quarter_start AS quarter_seen,
-        coalesce(a.customer_since > $previous_start, false) AS new_before,
-        coalesce(a.customer_since > $recent_start, false) AS new_recently,
-        coalesce(a.customer_since > $quarter_start, false) AS new_this_quarter,
-        nullif(coalesce(a.licensed_seats, l.seats), 0) AS seats
+        coalesce(a.customer_since > local_day($previous_start, $time_zone), false) AS new_before,
+        coalesce(a.customer_since > local_day($recent_start, $time_zone), false) AS new_recently,
+        coalesce(a.customer_since > local_day($quarter_start, $time_zone), false) AS new_this_quarter,
+        CASE WHEN s.account_readable AND a.licensed_seats IS NOT NULL THEN a.licensed_seats
+            WHEN s.subscription_readable THEN l.seats END AS seats
     FROM account a
     LEFT JOIN source s ON s.account_id = a.account_id
     LEFT JOIN counted c ON c.account_id = a.account_id
@@ -56,8 +61,8 @@ facts AS (
 SELECT account_id,
     CASE WHEN both_seen THEN tickets / nullif(tickets_before, 0) END AS tickets_change_ratio,
     new_before OR (both_seen AND tickets_before = 0) AS tickets_change_ratio_na,
-    CASE WHEN recent_seen THEN 100.0 * tickets / seats END AS tickets_per_100_seats_30d,
-    new_recently AS tickets_per_100_seats_30d_na,
+    CASE WHEN recent_seen THEN 100.0 * tickets / nullif(seats, 0) END AS tickets_per_100_seats_30d,
+    new_recently OR seats = 0 AS tickets_per_100_seats_30d_na,
     CASE WHEN readable THEN urgent END AS open_urgent_tickets,
     urgent AS open_urgent_tickets_seen,
     urgent_ids AS open_urgent_tickets_ids,
@@ -67,9 +72,9 @@ SELECT account_id,
     escalated_ids AS escalations_90d_ids,
     escalated_last AS escalations_90d_on,
     CASE WHEN quarter_seen THEN reopen_rate END AS reopen_rate_90d,
-    quarter_seen AND solved = 0 AS reopen_rate_90d_na,
+    (quarter_seen OR new_this_quarter) AND solved = 0 AS reopen_rate_90d_na,
     CASE WHEN quarter_seen THEN resolution_hours END AS median_resolution_hours_90d,
-    quarter_seen AND resolution_hours IS NULL AS median_resolution_hours_90d_na,
+    (quarter_seen OR new_this_quarter) AND solved = 0 AS median_resolution_hours_90d_na,
     CASE WHEN recent_seen THEN tickets END AS tickets_30d,
     tickets AS tickets_30d_seen,
     CASE WHEN both_seen THEN tickets_before END AS tickets_prev_30d,

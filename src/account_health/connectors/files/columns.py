@@ -134,7 +134,7 @@ class Column:
         default = TABLES[self.table].model_fields[self.name].default
         if default is None or default is PydanticUndefined:
             return None
-        return "[]" if default == () else literal(str(default))
+        return f"CAST({'[]' if default == () else literal(str(default))} AS {self.kind})"
 
     @cached_property
     def _constraints(self) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import threading
 from datetime import UTC
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from account_health.model import Source
 
 _KEPT_READINGS = 4
+_numbers = itertools.count(1)
+"""Sources share a database, and two names may differ in nothing that SQL can tell apart."""
 
 
 class Files:
@@ -36,9 +39,8 @@ class Files:
         self._settings = settings
         self._context = context
         self._folder = Folder(context.folder / settings.folder, settings)
-        self._schema = "files_" + re.sub(r"\W", "_", name)
+        self._name = re.sub(r"\W", "_", name)
         self._readings: dict[Hashable, tuple[str, Sequence[Delivery]]] = {}
-        self._count = 0
         self._one_at_a_time = threading.Lock()
 
     def provides(self) -> Mapping[str, Source]:
@@ -66,8 +68,7 @@ class Files:
             return self._readings[fingerprint][1]
 
     def _read(self) -> tuple[str, Sequence[Delivery]]:
-        self._count += 1
-        schema = f"{self._schema}_{self._count}"
+        schema = f"files_{self._name}_{next(_numbers)}"
         fetched_at = self._context.clock().astimezone(UTC).replace(tzinfo=None)
         return schema, Reading(self._context.database, schema, self._folder, fetched_at).deliveries()
 

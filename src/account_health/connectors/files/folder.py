@@ -45,8 +45,10 @@ class Folder:
             )
         return tables
 
-    def label(self) -> str:
-        """How to name the files that were found, e.g. `CSV files`."""
+    def found_label(self) -> str | None:
+        """How to name files that only the folder knows, e.g. `CSV files`; None when the settings say enough."""
+        if self.settings.label or self.settings.tables:
+            return None
         return label_of([table.file or "" for table in self.tables().values()])
 
     def paths(self, pattern: str) -> list[Path]:

@@ -60,7 +60,7 @@ class Reading:
         return Delivery(rows=(), columns=frozenset(), failure=failure, **self._frame(table, settings))
 
     def _read(self, table: str, settings: TableSettings) -> Delivery:
-        checked = check(self.database, self._in_scratch("checked"), table, self._sheets(table, settings), settings)
+        checked = check(self.database, self._in_scratch("checked rows"), table, self._sheets(table, settings), settings)
         matches = None
         if settings.match != "account_id":
             matches = match_keys(keys(self.database, checked), self._candidates(settings.match), settings.match)
@@ -83,8 +83,7 @@ class Reading:
         if settings.file:
             return self._files(settings.file, "file")
         inputs = {name: self._files(pattern, name) for name, pattern in settings.files.items()}
-        selected = self._in_scratch("selected")
-        return [read_select(self.database, settings.sql or "", inputs, f"The SELECT of {table}", selected)]
+        return [read_select(self.database, settings.sql or "", inputs, f"The SELECT of {table}", self._scratch)]
 
     def _files(self, pattern: str, name: str) -> list[Sheet]:
         paths = self.folder.paths(pattern)
@@ -111,7 +110,7 @@ class Reading:
             "live": False,
             "history_from": settings.history_from and datetime.combine(settings.history_from, time()),
             "note": settings.note,
-            "label": None if self.folder.settings.tables else self.folder.label(),
+            "label": self.folder.found_label(),
         }
 
     @property

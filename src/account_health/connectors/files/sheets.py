@@ -65,21 +65,22 @@ def read_file(database: DuckDBPyConnection, path: Path, table: str) -> Sheet:
 
 
 def read_select(
-    database: DuckDBPyConnection, sql: str, inputs: Mapping[str, Sequence[Sheet]], name: str, table: str
+    database: DuckDBPyConnection, sql: str, inputs: Mapping[str, Sequence[Sheet]], name: str, schema: str
 ) -> Sheet:
-    """What the operator's SELECT yields over the named sheets; raises SourceError when it does not run."""
+    """What the operator's SELECT yields over the named sheets, always in one order; raises SourceError with the cause.
+
+    It runs as it was written, inside `schema`, where each named input is a view.
+    """
     import duckdb  # noqa: PLC0415 - only its exceptions, and the connection has loaded it long since
 
-    views = [f"{identifier(view)} AS ({_union(sheets)})" for view, sheets in inputs.items()]
+    yielded, numbered = (f"{identifier(schema)}.{identifier(table)}" for table in ("yielded rows", "numbered rows"))
+    for view, sheets in inputs.items():
+        database.execute(f"CREATE VIEW {identifier(schema)}.{identifier(view)} AS {_union(sheets)}")
     try:
-        statements = database.extract_statements(sql)
-        if [statement.type for statement in statements] != [duckdb.StatementType.SELECT]:
+        if [statement.type for statement in database.extract_statements(sql)] != [duckdb.StatementType.SELECT]:
             raise SourceError(f"{name} must be exactly one SELECT.", "Correct `sql` in the configuration.")
-        select = statements[0].query.strip().rstrip(";")
-        database.execute(
-            f"CREATE TABLE {table} AS WITH {', '.join(views)} "
-            f"SELECT row_number() OVER () AS {identifier(ROW)}, * FROM (SELECT * FROM ({select}\n) ORDER BY ALL)"
-        )
+        database.execute(f"USE {identifier(schema)}")
+        database.execute(f"CREATE TABLE {yielded} AS {sql}")
     except (duckdb.ParserException, duckdb.BinderException, duckdb.CatalogException) as err:
         first = str(err).partition("\n")[0]
         raise SourceError(f"{name} does not run: {first}", "Correct `sql` in the configuration.") from err
@@ -87,9 +88,15 @@ def read_select(
         raise SourceError(
             f"{name} fails on a value in its files.", "Use TRY_CAST or try_strptime where values may be bad."
         ) from err
+    finally:
+        database.execute("USE main")
+    database.execute(
+        f"CREATE TABLE {numbered} AS SELECT row_number() OVER () AS {identifier(ROW)}, * "
+        f"FROM (SELECT * FROM {yielded} ORDER BY ALL)"
+    )
     used = [sheet for sheets in inputs.values() for sheet in sheets]
     bad = tuple(row for sheet in used for row in sheet.bad)
-    return Sheet(table, name, _columns(database, table), bad=bad, bad_total=sum(sheet.bad_total for sheet in used))
+    return Sheet(numbered, name, _columns(database, numbered), bad=bad, bad_total=sum(s.bad_total for s in used))
 
 
 def _read_csv(database: DuckDBPyConnection, path: Path, table: str) -> Sheet:

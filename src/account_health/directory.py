@@ -1,0 +1,119 @@
+"""Directory: which account is meant, and which ones fit a search. An id, a name or a domain finds; a guess never does."""
+
+from __future__ import annotations
+
+import difflib
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from account_health.errors import AccountNotFound, AmbiguousAccount
+from account_health.identity import registrable_domain
+from account_health.markup import name as markdown_name
+
+_NEAREST = 5
+_NAME_CHARACTERS = 80
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What the directory knows of one account."""
+
+    id: str
+    name: str
+    domains: tuple[str, ...] = ()
+    segment: str | None = None
+    owner: str | None = None
+    arr: float | None = None
+    currency: str | None = None
+    renewal_date: date | None = None
+
+    @classmethod
+    def of(cls, profile: Mapping[str, Any]) -> Entry:
+        """The entry of an account row."""
+        kept = {name: profile[name] for name in ("name", "segment", "owner", "arr", "currency", "renewal_date")}
+        return cls(id=profile["account_id"], domains=tuple(profile["domains"] or ()), **kept)
+
+
+@dataclass(frozen=True)
+class Search:
+    """What the wanted accounts have in common; empty fields ask for nothing."""
+
+    query: str = ""
+    segment: str = ""
+    owner: str = ""
+    renewal_from: date | None = None
+    renewal_until: date | None = None
+
+    def fits(self, entry: Entry) -> bool:
+        """Whether the query is part of the entry's id, name or a domain, and every other field agrees."""
+        text = "\n".join(folded(part) for part in (entry.id, entry.name, *entry.domains))
+        return (
+            folded(self.query) in text
+            and (not self.segment or folded(self.segment) == folded(entry.segment or ""))
+            and (not self.owner or folded(self.owner) == folded(entry.owner or ""))
+            and self._renews(entry.renewal_date)
+        )
+
+    def _renews(self, day: date | None) -> bool:
+        if self.renewal_from is None and self.renewal_until is None:
+            return True
+        return day is not None and (self.renewal_from or day) <= day <= (self.renewal_until or day)
+
+
+def folded(text: str) -> str:
+    """The text for comparison: NFC, case-folded, without blanks at its ends."""
+    return unicodedata.normalize("NFC", text).casefold().strip()
+
+
+def find(entries: Sequence[Entry], text: str) -> Entry:
+    """The one account with this id, name or domain.
+
+    Raises AccountNotFound with the nearest names, or AmbiguousAccount with the candidates. An exact id comes before a name, a
+    name before a domain; parts of a name only suggest.
+    """
+    wanted = folded(text)
+    if exact := [e for e in entries if e.id == text.strip()]:
+        return exact[0]
+    by_name = [e for e in entries if wanted in (folded(e.id), folded(e.name))]
+    found = by_name or _with_domain(entries, text)
+    if len(found) == 1:
+        return found[0]
+    if found:
+        listed = "; ".join(_shown(e) for e in found[:_NEAREST])
+        raise AmbiguousAccount(
+            f"{len(found)} accounts fit: {listed}.",
+            "Ask again with the id of the one you mean.",
+            [(e.id, e.name) for e in found],
+        )
+    near = nearest(entries, wanted)
+    hint = f"Nearest: {'; '.join(_shown(e) for e in near)}. " if near else ""
+    raise AccountNotFound(
+        "No account has this id, name or domain.",
+        f"{hint}Search with find_accounts (command line: list).",
+        [e.name for e in near],
+    )
+
+
+def nearest(entries: Iterable[Entry], wanted: str) -> list[Entry]:
+    """Up to five accounts whose names contain the text or look like it."""
+    by_name = {folded(e.name): e for e in entries}
+    parts = [n for n in by_name if wanted and wanted in n]
+    alike = difflib.get_close_matches(wanted, by_name, n=_NEAREST)
+    return [by_name[n] for n in dict.fromkeys([*parts, *alike])][:_NEAREST]
+
+
+def nearest_words(word: str, words: Iterable[str]) -> list[str]:
+    """Up to three words that look like the given one."""
+    return difflib.get_close_matches(word, list(words), n=3)
+
+
+def _with_domain(entries: Iterable[Entry], text: str) -> list[Entry]:
+    domain = registrable_domain(text) if "." in text else None
+    return [e for e in entries if domain and domain in {registrable_domain(d) for d in e.domains}]
+
+
+def _shown(entry: Entry) -> str:
+    return f"{markdown_name(entry.name, _NAME_CHARACTERS)} (id {markdown_name(entry.id, _NAME_CHARACTERS)})"

@@ -1,0 +1,158 @@
+"""Search: a page of the accounts that fit, each with its health in brief."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import TYPE_CHECKING
+
+from pydantic import Field
+
+from account_health.errors import CallerError
+from account_health.model import Band, FlagState, Published, Severity
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from account_health.directory import Entry
+    from account_health.evaluation import Evaluation
+    from account_health.workspace import Workspace
+
+
+class FoundAccount(Published):
+    """One account of a search, with its health in brief."""
+
+    id: str = Field(description="Pass this to the other tools")
+    name: str
+    segment: str | None = None
+    owner: str | None = None
+    arr: float | None = None
+    currency: str | None = None
+    renewal_date: date | None = None
+    score_rounded: int | None = None
+    band: Band | None = None
+    tier: Severity
+    flags: tuple[str, ...] = Field(default=(), description="Ids of raised risk flags")
+
+
+class FoundAccounts(Published):
+    """One page of a search; `next_cursor` is absent on the last one."""
+
+    accounts: tuple[FoundAccount, ...]
+    total: int
+    next_cursor: str | None = None
+    notices: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a search asks for; empty fields ask for nothing. `renews_within_days` counts from the asked day on."""
+
+    query: str = ""
+    segment: str = ""
+    owner: str = ""
+    band: str = ""
+    flag: str = ""
+    renews_within_days: int = 0
+
+
+async def search(
+    workspace: Workspace, wanted: Wanted, limit: int, cursor: str = "", as_of: str | None = None
+) -> FoundAccounts:
+    """The page of accounts that fit, sorted by name; raises CallerError for an unknown flag or a foreign cursor."""
+    from account_health.directory import Search  # noqa: PLC0415 - keeps identity matching off the server's start-up path
+    from account_health.metrics.windows import local_day  # noqa: PLC0415 - as above
+
+    if wanted.flag and wanted.flag not in workspace.policy.flags:
+        raise CallerError("There is no such flag.", f"Flags: {', '.join(workspace.policy.flags)}.")
+    instant = workspace.instant(as_of)
+    today = local_day(instant, workspace.policy.time_zone)
+    until = today + timedelta(days=wanted.renews_within_days) if wanted.renews_within_days else None
+    fields = Search(wanted.query, wanted.segment, wanted.owner, today if until else None, until)
+    fitting = [entry for entry in await workspace.entries(instant) if fields.fits(entry)]
+    start = _start(cursor, wanted)
+    if wanted.band or wanted.flag:
+        evaluation = await workspace.evaluate(instant)
+        fitting = [e for e in fitting if _is_in(evaluation, e, wanted)]
+        page = fitting[start : start + limit]
+    else:
+        page = fitting[start : start + limit]
+        evaluation = await workspace.evaluate(instant, sorted(e.id for e in page))
+    end = start + len(page)
+    return FoundAccounts(
+        accounts=tuple(_brief(evaluation, entry) for entry in page),
+        total=len(fitting),
+        next_cursor=_cursor(end, wanted) if end < len(fitting) else None,
+        notices=workspace.notices,
+    )
+
+
+def _is_in(evaluation: Evaluation, entry: Entry, wanted: Wanted) -> bool:
+    row = evaluation.row(entry.id)
+    band = evaluation.band(row)
+    has_band = not wanted.band or wanted.band == (band.value if band else "not_scored")
+    return has_band and (not wanted.flag or wanted.flag in _raised(evaluation, row))
+
+
+def _brief(evaluation: Evaluation, entry: Entry) -> FoundAccount:
+    row = evaluation.row(entry.id)
+    return FoundAccount(
+        id=entry.id,
+        name=entry.name,
+        segment=entry.segment,
+        owner=entry.owner,
+        arr=entry.arr,
+        currency=entry.currency,
+        renewal_date=entry.renewal_date,
+        score_rounded=evaluation.score_rounded(row),
+        band=evaluation.band(row),
+        tier=evaluation.tier(row),
+        flags=_raised(evaluation, row),
+    )
+
+
+def _raised(evaluation: Evaluation, row: int) -> tuple[str, ...]:
+    flags = evaluation.flags
+    return tuple(name for column, name in enumerate(flags.flags) if flags.state(row, column) is FlagState.RAISED)
+
+
+def _fingerprint(wanted: Wanted) -> str:
+    return hashlib.sha256(repr(wanted).encode()).hexdigest()[:8]
+
+
+def _cursor(start: int, wanted: Wanted) -> str:
+    """Opaque to the caller: where the next page starts, and which search it belongs to."""
+    return base64.urlsafe_b64encode(f"{start}:{_fingerprint(wanted)}".encode()).decode().rstrip("=")
+
+
+def _start(cursor: str, wanted: Wanted) -> int:
+    if not cursor:
+        return 0
+    try:
+        text = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode("ascii")
+    except ValueError:
+        text = ""
+    start, _, search_of = text.partition(":")
+    if not (start.isascii() and start.isdecimal()) or search_of != _fingerprint(wanted):
+        raise CallerError(
+            "This cursor belongs to no page of this search.", "Leave it out, or pass next_cursor unchanged."
+        )
+    return int(start)
+
+
+def as_table(found: FoundAccounts) -> Sequence[tuple[str, ...]]:
+    """The page as rows of text: id, name, score, band, tier, flags, renewal."""
+    return [
+        (
+            a.id,
+            a.name,
+            "-" if a.score_rounded is None else str(a.score_rounded),
+            a.band.value if a.band else "not scored",
+            a.tier.value,
+            ", ".join(a.flags),
+            a.renewal_date.isoformat() if a.renewal_date else "",
+        )
+        for a in found.accounts
+    ]

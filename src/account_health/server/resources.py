@@ -1,0 +1,59 @@
+"""The resources: the methodology, the reference, and each account's summary, as Markdown."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mcp.server.mcpserver.exceptions import ResourceError, ResourceNotFoundError
+from mcp.types import Annotations
+
+from account_health.errors import AccountHealthError, AccountNotFound
+
+if TYPE_CHECKING:
+    from mcp.server import MCPServer
+
+    from account_health.server.desk import Desk
+
+_MARKDOWN = "text/markdown"
+_FOR_MODELS = Annotations(audience=["assistant"], priority=0.3)
+
+
+def add_resources(server: MCPServer[Desk], desk: Desk) -> None:
+    """Registers every resource, one function each."""
+
+    @server.resource(
+        "health://policy", name="policy", title="Scoring policy", mime_type=_MARKDOWN, annotations=_FOR_MODELS
+    )
+    def policy() -> str:
+        """How scores are made: every weight, curve, flag, band, window and its reason, from the policy in force."""
+        from account_health.reference import methodology  # noqa: PLC0415 - keeps Jinja2 off the start-up path
+
+        return methodology(desk.policy())
+
+    @server.resource(
+        "health://reference", name="reference", title="Reference", mime_type=_MARKDOWN, annotations=_FOR_MODELS
+    )
+    def reference() -> str:
+        """Tables, metrics, states, tools, settings and errors."""
+        from account_health.reference import packaged  # noqa: PLC0415 - as above
+
+        return packaged("REFERENCE.md")
+
+    @server.resource(
+        "health://accounts/{account}/summary",
+        name="account-summary",
+        title="Account health summary",
+        mime_type=_MARKDOWN,
+        annotations=_FOR_MODELS,
+    )
+    async def summary(account: str) -> str:
+        """The Health summary of one account by id, as render_health_summary gives it."""
+        from account_health.render import render_summary  # noqa: PLC0415 - as above
+
+        try:
+            workspace = desk.workspace()
+            return render_summary(await workspace.assess(account), workspace.policy)
+        except AccountNotFound as err:
+            raise ResourceNotFoundError(str(err)) from err
+        except AccountHealthError as err:
+            raise ResourceError(str(err)) from err

@@ -1,0 +1,76 @@
+"""Strict tools: unknown arguments are refused, schemas carry no noise, and every error is short and tells what to do.
+
+The one place where errors of ours become text for a model. Text of unexpected errors, of other systems, and the caller's own
+values never pass; see notes in `Tool.run` of the SDK for what it does with the rest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from mcp.server.mcpserver.exceptions import ToolError
+from mcp.server.mcpserver.tools import Tool
+from pydantic import ValidationError
+
+from account_health.errors import AccountHealthError
+
+
+def untitled(node: Any, *, names_properties: bool = False) -> Any:
+    """A JSON schema without generated titles and without nullable unions: what does not apply is absent, never null."""
+    if isinstance(node, list):
+        return [untitled(item) for item in node]
+    if not isinstance(node, dict):
+        return node
+    options = [option for option in node.get("anyOf", ()) if option != {"type": "null"}]
+    if not names_properties and len(options) == 1:
+        node = {key: value for key, value in node.items() if key not in ("anyOf", "default")} | options[0]
+    return {
+        key: untitled(value, names_properties=key in ("properties", "$defs"))
+        for key, value in node.items()
+        if names_properties or not (key == "title" and isinstance(value, str))
+    }
+
+
+def _brief(schema: dict[str, Any]) -> dict[str, Any]:
+    """An output schema without the prose of its models: every client pays for it in each listing; REFERENCE.md has it."""
+    models = [schema, *schema.get("$defs", {}).values()]
+    for model in models:
+        model.pop("description", None)
+    return schema
+
+
+class StrictTool(Tool):
+    """A tool that says no clearly."""
+
+    @classmethod
+    def from_function(cls, fn: Callable[..., Any], **options: Any) -> StrictTool:  # type: ignore[override] # options pass through
+        """The tool of a function whose docstring is the description and whose argument names are the only ones allowed."""
+        tool = super().from_function(fn, **options)
+        model = tool.fn_metadata.arg_model
+        model.model_config["extra"] = "forbid"
+        model.model_rebuild(force=True)
+        tool.parameters = untitled(model.model_json_schema(by_alias=True))
+        if tool.fn_metadata.output_schema:
+            tool.fn_metadata.output_schema = _brief(untitled(tool.fn_metadata.output_schema))
+        return tool  # type: ignore[return-value] # super builds `cls`
+
+    async def run(self, arguments: dict[str, Any], context: Any, convert_result: bool = False) -> Any:  # noqa: FBT001, FBT002 - the SDK's signature
+        """Runs the tool; raises ToolError with our own text for whatever the caller or operator can mend."""
+        try:
+            return await super().run(arguments, context, convert_result)
+        except ToolError as err:
+            cause = err.__cause__
+            if isinstance(cause, AccountHealthError):
+                raise ToolError(str(cause)) from cause
+            if isinstance(cause, ValidationError):
+                raise ToolError(self._refusal(cause)) from cause
+            raise
+
+    def _refusal(self, error: ValidationError) -> str:
+        lines = []
+        for fault in error.errors(include_url=False, include_input=False, include_context=False):
+            place = ".".join(str(part) for part in fault["loc"]) or "arguments"
+            lines.append(f"- {place}: {'unknown argument' if fault['type'] == 'extra_forbidden' else fault['msg']}")
+        known = ", ".join(self.parameters.get("properties", {})) or "none"
+        return "Invalid arguments:\n" + "\n".join(lines) + f"\nKnown arguments: {known}."

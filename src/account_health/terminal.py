@@ -1,0 +1,76 @@
+"""The terminal: how the command line prints. Data goes to stdout, words about it to stderr."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from account_health.markup import visible
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from account_health.model import Published
+    from account_health.source_check import CheckedSources
+
+
+def print_sources(checked: CheckedSources) -> None:
+    """One line per table, its problems below, advice on stderr."""
+    rows = [
+        (
+            s.source,
+            visible(s.connector, 60),
+            t.table,
+            t.state.value,
+            str(t.rows),
+            str(t.rejected),
+            t.as_of.strftime("%Y-%m-%d %H:%M") if t.as_of else "",
+        )
+        for s in checked.sources
+        for t in s.tables
+    ]
+    print_table(("source", "connector", "table", "state", "rows", "rejected", "as of (UTC)"), rows)
+    for source in checked.sources:
+        for problem in (p for t in source.tables for p in t.problems):
+            write(f"- {problem}")
+    say(
+        f"{checked.accounts} accounts; not connected: {', '.join(checked.not_connected) or 'none'}",
+        *checked.advice,
+        *checked.notices,
+    )
+
+
+def print_table(names: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """A table for a terminal; tab-separated lines where standard output is no terminal, so that other programs can read it."""
+    console = Console()
+    cleaned = [tuple(visible(cell, 200) for cell in row) for row in rows]
+    if not console.is_terminal:
+        for row in (names, *cleaned):
+            write("\t".join(row))
+        return
+    table = Table(*names)
+    for row in cleaned:
+        table.add_row(*(Text(cell) for cell in row))
+    console.print(table)
+
+
+def print_json(answer: Published) -> None:
+    """The published JSON of an answer, indented."""
+    write(json.dumps(answer.as_json(), ensure_ascii=False, indent=2))
+
+
+def write(text: str) -> None:
+    """A line on stdout, UTF-8 whatever the terminal says."""
+    sys.stdout.buffer.write(text.encode("utf-8", "replace") + b"\n")
+    sys.stdout.buffer.flush()
+
+
+def say(*lines: str) -> None:
+    """Lines on stderr."""
+    for line in lines:
+        print(line, file=sys.stderr)

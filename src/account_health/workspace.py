@@ -1,0 +1,130 @@
+"""Workspace: a configuration opened for questions; what server and command line share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import duckdb
+
+from account_health.as_of import asked_instant
+from account_health.assess import Evaluations, assess, evaluated
+from account_health.connectors.base import Clock, Context
+from account_health.connectors.registry import build
+from account_health.connectors.supplied import Supplied
+from account_health.directory import Entry, find, nearest_words
+from account_health.errors import CallerError
+from account_health.explain import DEMO_NOTICE
+from account_health.gather import Gatherer
+from account_health.policy import Policy, load_policy
+
+if TYPE_CHECKING:
+    from account_health.config import Config
+    from account_health.evaluation import Evaluation
+    from account_health.inputs import Inputs
+    from account_health.model import Assessment
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """Sources, policy and clock of one configuration, and what was computed from unchanged inputs."""
+
+    config: Config
+    policy: Policy
+    sources: Gatherer
+    clock: Clock
+    kept: Evaluations = field(default_factory=Evaluations)
+
+    @classmethod
+    def open(cls, config: Config, clock: Clock) -> Workspace:
+        """Opens the configuration; raises ConfigurationError listing what is wrong. Nothing is read from a source yet."""
+        database = open_database()
+        sources = [
+            build(source.name, source.connector, source.settings, Context(config.folder, database.cursor(), clock))
+            for source in config.sources
+        ]
+        policy = load_policy(config.policy)
+        return cls(config, policy, Gatherer(sources, database, is_demo=config.is_demo), clock)
+
+    @property
+    def notices(self) -> tuple[str, ...]:
+        """What every answer of this workspace has to say, e.g. that its accounts are fictional."""
+        return (DEMO_NOTICE,) if self.config.is_demo else ()
+
+    def instant(self, as_of: str | None = None) -> datetime:
+        """The asked instant: as given, else the configured day of a frozen export, else now; naive UTC."""
+        return asked_instant(as_of or self.config.as_of, self.policy.time_zone, self.clock())
+
+    async def entries(self, as_of: datetime) -> list[Entry]:
+        """Every account of the configured sources, sorted by name."""
+        inputs = await self.inputs(as_of)
+        rows = inputs.tables.rows("SELECT * FROM account")
+        return sorted((Entry.of(row) for row in rows), key=lambda e: (e.name.casefold(), e.id))
+
+    async def find(self, account: str, as_of: datetime) -> Entry:
+        """The account with this id, name or domain; raises AccountNotFound or AmbiguousAccount."""
+        return find(await self.entries(as_of), account)
+
+    async def inputs(self, as_of: datetime, accounts: Sequence[str] | None = None) -> Inputs:
+        """The gathered inputs, before anything is computed from them."""
+        return await self.sources.gather(self.policy, as_of, accounts)
+
+    async def evaluate(self, as_of: datetime, accounts: Sequence[str] | None = None) -> Evaluation:
+        """Scores and flags as arrays, for searching and counting."""
+        return await evaluated(self.sources, self.policy, as_of, accounts, self.kept)
+
+    async def assess(self, account: str, as_of: str | None = None) -> Assessment:
+        """The assessment of one account by id, name or domain."""
+        instant = self.instant(as_of)
+        entry = await self.find(account, instant)
+        return (await assess(self.sources, self.policy, instant, [entry.id], self.kept))[0]
+
+
+def open_database() -> duckdb.DuckDBPyConnection:
+    """An in-memory DuckDB that knows time zones and reads zoneless text as UTC."""
+    database = duckdb.connect(":memory:")
+    database.execute("LOAD icu")
+    database.execute("SET GLOBAL TimeZone = 'UTC'")
+    return database
+
+
+async def assess_supplied(
+    name: str, values: Mapping[str, float | str | bool], policy: Policy, as_of: datetime
+) -> Assessment:
+    """The assessment of metric values the caller already has; raises CallerError naming what cannot be used."""
+    checked = {
+        metric: (policy.metrics[metric].source, _number(metric, value, policy))
+        for metric, value in _known(values, policy)
+    }
+    source = Supplied(name.strip() or "Supplied account", checked)
+    return (await assess(Gatherer([source], open_database()), policy, as_of))[0]
+
+
+def _known(values: Mapping[str, float | str | bool], policy: Policy) -> list[tuple[str, float | str | bool]]:
+    unknown = [metric for metric in values if metric not in policy.metrics]
+    if not values or unknown:
+        near = nearest_words(unknown[0], policy.metrics) if unknown else []
+        hint = f" Nearest: {', '.join(near)}." if near else ""
+        problem = f"{len(unknown)} of the metrics are not in the policy." if unknown else "No metric values were given."
+        raise CallerError(problem, f"{hint} Known metrics: {', '.join(policy.metrics)}.".strip())
+    return list(values.items())
+
+
+def _number(metric: str, value: float | str | bool, policy: Policy) -> float:
+    """The number a value stands for; levels may be given by name."""
+    levels = policy.metrics[metric].levels
+    if isinstance(value, str):
+        if value.casefold() not in levels:
+            raise CallerError(
+                f"{metric} is no number.",
+                f"Levels: {', '.join(levels)}." if levels else f"Its unit is {policy.metrics[metric].unit}.",
+            )
+        return float(levels.index(value.casefold()))
+    number = float(value)
+    if number != number or number in (float("inf"), float("-inf")):
+        raise CallerError(f"{metric} must be finite.", "Leave out what is not known.")
+    if levels and number not in range(len(levels)):
+        raise CallerError(f"{metric} has no level {number:g}.", f"Levels: {', '.join(levels)}.")
+    return number
