@@ -9,26 +9,32 @@ from zoneinfo import ZoneInfo
 from account_health.errors import CallerError
 
 _DATE = re.compile(r"\d{4}-?\d{2}-?\d{2}|\d{4}-?W.*")
+_FORMS = "Write e.g. 2026-11-21 or 2026-11-21T09:00:00Z."
 _EARLIEST, _LATEST = datetime(1900, 1, 1), datetime(9000, 1, 1)  # noqa: DTZ001 - naive UTC, like every instant inside
 
 
 def asked_instant(text: str | None, time_zone: str, now: datetime) -> datetime:
     """The asked instant as naive UTC: `text` as a date or ISO 8601 instant, or without text the current minute.
 
-    Raises CallerError for anything else, and for years so far away that no window could look back or ahead from them. The
-    current time is cut to the minute so that the date an answer prints is exactly the one it was computed for.
+    Raises CallerError for anything else, and for years so far away that no window could look back or ahead from them.
+    The current time is cut to the minute so that the date an answer prints is exactly the one it was computed for.
     """
     if not text:
         return now.astimezone(UTC).replace(second=0, microsecond=0, tzinfo=None)
     try:
-        instant = _end_of_day(text, time_zone) if _DATE.fullmatch(text) else datetime.fromisoformat(text)
-        asked = (instant if instant.tzinfo else instant.replace(tzinfo=UTC)).astimezone(UTC).replace(tzinfo=None)
-        if not _EARLIEST <= asked < _LATEST:
-            raise ValueError
+        asked = _end_of_day(text, time_zone) if _DATE.fullmatch(text) else _instant(text)
     except (ValueError, OverflowError) as err:
-        raise CallerError("as_of is no usable date.", "Write e.g. 2026-11-21 or 2026-11-21T09:00:00Z.") from err
+        raise CallerError("as_of is no date.", _FORMS) from err
+    if not _EARLIEST <= asked < _LATEST:
+        raise CallerError(f"as_of must lie between the years {_EARLIEST.year} and {_LATEST.year}.", _FORMS)
     return asked
 
 
 def _end_of_day(text: str, time_zone: str) -> datetime:
-    return datetime.combine(date.fromisoformat(text), time.max, ZoneInfo(time_zone))
+    end = datetime.combine(date.fromisoformat(text), time.max, ZoneInfo(time_zone))
+    return end.astimezone(UTC).replace(tzinfo=None)
+
+
+def _instant(text: str) -> datetime:
+    instant = datetime.fromisoformat(text)
+    return (instant if instant.tzinfo else instant.replace(tzinfo=UTC)).astimezone(UTC).replace(tzinfo=None)

@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import re
 from functools import cached_property
-from typing import Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from account_health.model import Severity, Source
 from account_health.tables import TABLES
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 Points = Annotated[float, Field(ge=0, le=100, allow_inf_nan=False)]
 Weight = Annotated[float, Field(ge=0, le=1000, allow_inf_nan=False)]
@@ -52,9 +55,7 @@ class Metric(Part):
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
-        problems = [*self._curve_problems(), *self._word_problems(), *self._read_problems()]
-        if problems:
-            raise ValueError("; ".join(problems))
+        refuse([*self._curve_problems(), *self._word_problems(), *self._read_problems()])
         return self
 
     def _curve_problems(self) -> list[str]:
@@ -103,7 +104,7 @@ class Flag(Part):
     """
 
     name: Annotated[str, Field(min_length=1)]
-    raise_when: Annotated[tuple[tuple[str, ...], ...], Field(min_length=1)]
+    raise_when: Annotated[tuple[Annotated[tuple[str, ...], Field(min_length=1)], ...], Field(min_length=1)]
     severity: Annotated[tuple[SeverityRule, ...], Field(min_length=1)]
     voices: tuple[str, ...] = ()
     skips_unprovided: bool = False
@@ -111,9 +112,9 @@ class Flag(Part):
     reason: Reason
 
     @model_validator(mode="after")
-    def _ends_unconditionally(self) -> Self:
-        if self.severity[-1].when:
-            raise ValueError("the last severity must hold without conditions")
+    def _decidable(self) -> Self:
+        problems = ["the last severity must hold without conditions"] if self.severity[-1].when else []
+        refuse([*problems, *(text for text in map(Condition.problem, self._conditions) if text)])
         return self
 
     @cached_property
@@ -123,9 +124,14 @@ class Flag(Part):
 
     @cached_property
     def metrics(self) -> tuple[str, ...]:
-        """Every metric that decides this flag, in reading order."""
-        names = [name for line in self.lines for condition in line for name in condition.metrics]
-        return tuple(dict.fromkeys(names))
+        """Every metric this flag names, in its conditions, its severities and its voices."""
+        names = [name for text in self._conditions for name in Condition.parse(text).metrics]
+        return tuple(dict.fromkeys([*names, *self.voices]))
+
+    @property
+    def _conditions(self) -> tuple[str, ...]:
+        lines = (*self.raise_when, *(rule.when for rule in self.severity))
+        return tuple(text for line in lines for text in line)
 
 
 class Condition(Part):
@@ -149,10 +155,25 @@ class Condition(Part):
             metric=found[1], operator=operator, factor=float(found[3] or 1), other=found[5], number=float(found[4] or 0)
         )
 
+    @classmethod
+    def problem(cls, text: str) -> str | None:
+        """Why a text cannot be read as a condition; None if it can."""
+        try:
+            cls.parse(text)
+        except ValueError as err:
+            return str(err)
+        return None
+
     @property
     def metrics(self) -> tuple[str, ...]:
         """The metrics it compares."""
         return (self.metric, self.other) if self.other else (self.metric,)
+
+
+def refuse(problems: Sequence[str]) -> None:
+    """Raises one ValueError with every problem; nothing if there is none."""
+    if problems:
+        raise ValueError("; ".join(problems))
 
 
 def _is_column(text: str) -> bool:

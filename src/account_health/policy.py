@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Annotated, Any, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 
-from account_health.criteria import Condition, Flag, Metric, Part, Points, Reason, Weight, WindowName
+from account_health.criteria import Flag, Metric, Part, Points, Reason, Weight, WindowName, refuse
 from account_health.errors import PolicyError, faults
 from account_health.model import Band, PolicyRef, Severity
 
@@ -147,40 +147,41 @@ class Policy(Part):
             raise ValueError(f"{value!r} is no time zone; write e.g. 'Europe/Berlin'") from err
         return value
 
-    @model_validator(mode="after")
-    def _consistent(self) -> Self:
-        problems = [*self._weight_problems(), *self._flag_problems()]
-        if problems:
-            raise ValueError("; ".join(problems))
-        return self
+    # One validator a field rather than one for the whole, so that a fault in one part does not hide those of another.
+    @field_validator("dimensions")
+    @classmethod
+    def _total(cls, dimensions: dict[str, Dimension], checked: ValidationInfo) -> dict[str, Dimension]:
+        total = sum(d.weight for d in dimensions.values())
+        if "arithmetic" in checked.data and abs(total - _WEIGHTS_TOTAL) > checked.data["arithmetic"].tolerance:
+            raise ValueError(f"the weights total {total:g}, not {_WEIGHTS_TOTAL}")
+        return dimensions
 
-    def _weight_problems(self) -> list[str]:
-        total = sum(d.weight for d in self.dimensions.values())
-        problems = []
-        if abs(total - _WEIGHTS_TOTAL) > self.arithmetic.tolerance:
-            problems.append(f"dimension weights total {total:g}, not {_WEIGHTS_TOTAL}")
-        for key, metric in self.metrics.items():
-            if metric.dimension not in self.dimensions:
-                problems.append(f"metrics.{key}: no dimension {metric.dimension!r}")
-        for key, dimension in self.dimensions.items():
-            if dimension.weight and not any(m.weight for m in self.metrics.values() if m.dimension == key):
-                problems.append(f"dimensions.{key}: has weight but no metric with weight")
-        return problems
+    @field_validator("metrics")
+    @classmethod
+    def _members(cls, metrics: dict[str, Metric], checked: ValidationInfo) -> dict[str, Metric]:
+        dimensions: dict[str, Dimension] = checked.data.get("dimensions", {})
+        weighted = {metric.dimension for metric in metrics.values() if metric.weight}
+        problems = [
+            f"{key}: no dimension {metric.dimension!r}"
+            for key, metric in metrics.items()
+            if dimensions and metric.dimension not in dimensions
+        ]
+        empty = [key for key, dimension in dimensions.items() if dimension.weight and key not in weighted]
+        refuse([*problems, *(f"none with weight in dimension {key!r}" for key in empty)])
+        return metrics
 
-    def _flag_problems(self) -> list[str]:
-        problems = []
-        for key, flag in self.flags.items():
-            try:
-                named = {
-                    *flag.metrics,
-                    *flag.voices,
-                    *(m for rule in flag.severity for w in rule.when for m in Condition.parse(w).metrics),
-                }
-            except ValueError as err:
-                problems.append(f"flags.{key}: {err}")
-                continue
-            problems += [f"flags.{key}: no metric {name!r}" for name in sorted(named - set(self.metrics))]
-        return problems
+    @field_validator("flags")
+    @classmethod
+    def _answerable(cls, flags: dict[str, Flag], checked: ValidationInfo) -> dict[str, Flag]:
+        metrics: dict[str, Metric] = checked.data.get("metrics", {})
+        problems = [
+            f"{key}: no metric {name!r}"
+            for key, flag in flags.items()
+            for name in flag.metrics
+            if metrics and name not in metrics
+        ]
+        refuse(problems)
+        return flags
 
     @cached_property
     def ref(self) -> PolicyRef:

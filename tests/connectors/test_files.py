@@ -204,7 +204,8 @@ def test_the_three_formats_give_the_same_rows(folder: Folder) -> None:
     )
     folder.database.execute("LOAD icu")
     folder.database.execute(
-        "COPY (SELECT 'A-1' AS account_id, 'Acme' AS name, ['acme.org', 'acme.example'] AS domains, 1200.5 AS arr, 'EUR' AS currency, "
+        "COPY (SELECT 'A-1' AS account_id, 'Acme' AS name, ['acme.org', 'acme.example'] AS domains, "
+        "1200.5 AS arr, 'EUR' AS currency, "
         "12::UTINYINT AS licensed_seats, true AS champion_active, DATE '2026-12-31' AS renewal_date, "
         "TIMESTAMPTZ '2026-01-01 12:00:00+02' AS updated_at) "
         f"TO '{folder.path / 'a.parquet'}'"
