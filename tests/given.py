@@ -5,24 +5,28 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import anyio
 import duckdb
 
 from account_health.assess import assess, evaluated
-from account_health.connectors.base import Delivery, Query, Settings
-from account_health.evaluation import Evaluation
+from account_health.connectors.base import Connector, Context, Delivery, Query, Settings
+from account_health.connectors.demo import Demo, DemoSettings
 from account_health.gather import Gatherer
-from account_health.model import Assessment, Source, State
 from account_health.policy import Policy, load_policy
-from account_health.tables import TABLES, Account, Row, columns
+from account_health.tables import TABLES, Account, MetricValue, Row, columns
 
-AS_OF = datetime(2026, 11, 21, 9)  # noqa: DTZ001 - instants inside the pipeline are naive UTC
+if TYPE_CHECKING:
+    from account_health.evaluation import Evaluation
+    from account_health.model import Assessment, Source, State
+
+AS_OF = datetime(2026, 11, 21, 9)
 """The instant tests ask at unless they say otherwise."""
 
-LONG_AGO = datetime(2020, 1, 1)  # noqa: DTZ001 - as above
+LONG_AGO = datetime(2020, 1, 1)
 """Where history starts unless a test says otherwise."""
 
 SHARED = Path(__file__).parents[2] / "shared"
@@ -52,7 +56,7 @@ class Given:
         named = {"account", *(self.tables if self.tables is not None else (row.table for row in self.rows))}
         return {table: row.category for table, row in TABLES.items() if table in named}
 
-    def fingerprint(self, as_of: datetime) -> Hashable:
+    def fingerprint(self, as_of: datetime) -> Hashable:  # noqa: ARG002 - the protocol names it
         """Never changes: the rows are what they are."""
         return id(self)
 
@@ -73,14 +77,18 @@ class Given:
         return replace(delivery, **self.changes.get(table, {}))  # type: ignore[arg-type]
 
 
-def gatherer(*sources: Given) -> Gatherer:
+def gatherer(*sources: Connector) -> Gatherer:
     """A gatherer over the sources with a database of its own."""
+    return Gatherer(sources, _database())
+
+
+def _database() -> duckdb.DuckDBPyConnection:
     database = duckdb.connect()
     database.execute("LOAD icu")
-    return Gatherer(sources, database)
+    return database
 
 
-def evaluation_of(*sources: Given, policy: Policy | None = None, as_of: datetime = AS_OF) -> Evaluation:
+def evaluation_of(*sources: Connector, policy: Policy | None = None, as_of: datetime = AS_OF) -> Evaluation:
     """Everything computed for all accounts of the sources."""
 
     async def ask() -> Evaluation:
@@ -89,7 +97,7 @@ def evaluation_of(*sources: Given, policy: Policy | None = None, as_of: datetime
     return anyio.run(ask)
 
 
-def assessments_of(*sources: Given, policy: Policy | None = None, as_of: datetime = AS_OF) -> list[Assessment]:
+def assessments_of(*sources: Connector, policy: Policy | None = None, as_of: datetime = AS_OF) -> list[Assessment]:
     """The assessments of all accounts of the sources."""
 
     async def ask() -> list[Assessment]:
@@ -106,3 +114,23 @@ def account(**values: object) -> Account:
 def ago(days: float, *, before: datetime = AS_OF) -> datetime:
     """The instant some days before the asked one."""
     return datetime.fromtimestamp(before.replace(tzinfo=UTC).timestamp() - days * 86400, UTC).replace(tzinfo=None)
+
+
+@cache
+def demo_assessments(as_of: datetime = AS_OF) -> tuple[Assessment, ...]:
+    """The assessments of the demo accounts under the default policy, sorted by id."""
+    context = Context(Path(), duckdb.connect(), lambda: as_of.replace(tzinfo=UTC))
+    sources = Gatherer([Demo("demo", DemoSettings(), context)], _database(), is_demo=True)
+
+    async def ask() -> list[Assessment]:
+        return await assess(sources, load_policy(), as_of)
+
+    return tuple(anyio.run(ask))
+
+
+def supplied(*, account_id: str = "acme", **values: float) -> list[MetricValue]:
+    """Metric values that the caller passes, by metric."""
+    return [
+        MetricValue(account_id=account_id, metric=metric, value=value, as_of=AS_OF, provider="caller")
+        for metric, value in values.items()
+    ]

@@ -30,7 +30,7 @@ _HOMES = {
 def __getattr__(name: str) -> Any:
     """Public names load when first used, so that importing the package costs nothing."""
     if name == "__version__":
-        from importlib.metadata import version  # noqa: PLC0415 - as every name here
+        from importlib.metadata import version
 
         return version("account-health")
     if name in _HOMES:

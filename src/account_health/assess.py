@@ -1,4 +1,4 @@
-"""Assess: THE pipeline, for one account or all, now or as of the past. Everything else is an adapter around this page."""
+"""Assess: THE pipeline, for one account or all, now or as of the past; everything else is an adapter around it."""
 
 from __future__ import annotations
 

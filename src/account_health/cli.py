@@ -1,4 +1,4 @@
-"""The command line: the same verbs as the server, for people. Options follow the verb; data goes to stdout, words to stderr."""
+"""The command line: the same verbs as the server, for people. Data goes to stdout, words about it to stderr."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ app.add_typer(policy_app, name="policy")
 app.add_typer(sources_app, name="sources")
 
 EXIT_CODES: dict[type[AccountHealthError], int] = {CallerError: 4, ConfigurationError: 3, SourceError: 5}
-"""0 done, 1 a bug of ours, 2 wrong usage, 3 configuration or policy, 4 the question cannot be answered as asked, 5 a source."""
+"""Besides 0 (done), 1 (a bug of ours) and 2 (wrong usage): whose fault it is."""
 
 DEMO_ACCOUNT = "northwind"
 
@@ -68,7 +68,7 @@ def report(
 
 
 @app.command("list")
-def list_accounts(  # noqa: PLR0913 - one parameter per option
+def list_accounts(
     query: Annotated[str, typer.Argument(help="Part of a name, id or domain.")] = "",
     band: Annotated[str, typer.Option(help="green, yellow, red or not_scored.")] = "",
     flag: Annotated[str, typer.Option(help="Id of a raised risk flag, e.g. usage_drop.")] = "",
@@ -94,7 +94,7 @@ def list_accounts(  # noqa: PLR0913 - one parameter per option
 
 
 @app.command()
-def inputs(  # noqa: PLR0913 - one parameter per option
+def inputs(
     account: Annotated[str, typer.Argument(help="Id, exact name or domain.")],
     source: Annotated[str, typer.Option(help="crm, support, analytics, billing, surveys or all.")] = "all",
     limit: LimitOption = 20,
@@ -150,7 +150,8 @@ def policy_check(
     def checked() -> None:
         policy = load_policy(path or _configured_policy(config))
         write(
-            f"{policy.name} {policy.version} ({policy.ref.hash}): {len(policy.weighted)} metrics with weight, {len(policy.metrics) - len(policy.weighted)} facts, {len(policy.flags)} flags"
+            f"{policy.name} {policy.version} ({policy.ref.hash}): {len(policy.weighted)} metrics with weight, "
+            f"{len(policy.metrics) - len(policy.weighted)} facts, {len(policy.flags)} flags"
         )
 
     _guarded(checked)
@@ -175,7 +176,8 @@ def init(
 
     _guarded(
         lambda: say(
-            f"Wrote {write_starter(folder, force=force)}. Put your files beside it and run: account-health sources check"
+            f"Wrote {write_starter(folder, force=force)}. Put your files into the data folder beside it, "
+            "then run: account-health sources check"
         )
     )
 

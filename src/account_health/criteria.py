@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from functools import cached_property
+from itertools import pairwise
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -33,8 +34,8 @@ class Part(BaseModel):
 class Metric(Part):
     """One question or quantity: where it is read, what it is worth, and the words for it.
 
-    `curve` maps values to points: linear between (value, points) pairs, flat outside. A metric without weight is a fact.
-    Each entry of `reads` is a `table.column`, or several joined by `|` of which one is enough.
+    `curve` maps values to points: linear between (value, points) pairs, flat outside. A metric without weight is a
+    fact. Each entry of `reads` is a `table.column`, or several joined by `|` of which one is enough.
     """
 
     name: Annotated[str, Field(min_length=1)]
@@ -65,10 +66,10 @@ class Metric(Part):
             return ["a metric with weight needs curve, polarity, strength and weakness"]
         values, points = [v for v, _ in self.curve], [p for _, p in self.curve]
         problems = []
-        if any(b <= a for a, b in zip(values, values[1:], strict=False)):
+        if any(b <= a for a, b in pairwise(values)):
             problems.append("the curve's values must rise from pair to pair")
         falling = self.polarity == "lower_is_better"
-        if any((b > a) if falling else (b < a) for a, b in zip(points, points[1:], strict=False)):
+        if any((b > a) if falling else (b < a) for a, b in pairwise(points)):
             problems.append(f"{self.polarity}: the curve's points must not {'rise' if falling else 'fall'}")
         return problems
 

@@ -1,4 +1,4 @@
-"""Directory: which account is meant, and which ones fit a search. An id, a name or a domain finds; a guess never does."""
+"""Directory: which account is meant, and which fit a search. An id, a name or a domain finds; a guess never does."""
 
 from __future__ import annotations
 
@@ -71,8 +71,8 @@ def folded(text: str) -> str:
 def find(entries: Sequence[Entry], text: str) -> Entry:
     """The one account with this id, name or domain.
 
-    Raises AccountNotFound with the nearest names, or AmbiguousAccount with the candidates. An exact id comes before a name, a
-    name before a domain; parts of a name only suggest.
+    Raises AccountNotFound with the nearest names, or AmbiguousAccount with the candidates. An exact id comes before a
+    name, a name before a domain; parts of a name only suggest.
     """
     wanted = folded(text)
     if exact := [e for e in entries if e.id == text.strip()]:

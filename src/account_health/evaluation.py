@@ -109,9 +109,9 @@ class Evaluation:
 
     def tier(self, row: int) -> Severity:
         """The worst of an account's raised flags and its band."""
-        worst = SEVERITIES[self.flags.worst[row]]
+        worst: Severity = SEVERITIES[int(self.flags.worst[row])]
         if self.band(row) is Band.RED:
-            worst = min(worst, self.policy.tier.red, key=SEVERITIES.index)
+            return min(worst, self.policy.tier.red, key=SEVERITIES.index)
         return worst
 
     def source_of(self, account: str, table: str) -> Source:

@@ -1,4 +1,4 @@
-"""Explain: one evaluated account as an `Assessment`, every number with its value, threshold, source, date and points."""
+"""Explain: one evaluated account as an `Assessment`, every number with its value, source, date and points."""
 
 from __future__ import annotations
 
@@ -128,7 +128,7 @@ def _notices(evaluation: Evaluation, row: int, crm: CrmScore | None) -> tuple[st
     notices = [DEMO_NOTICE] if evaluation.inputs.is_demo else []
     if crm is None and profile["crm_score"] is not None:
         notices.append(
-            f"The CRM carries a score of {number(profile['crm_score'])} without its scale and direction; it is not compared."
+            f"The CRM carries a score of {number(profile['crm_score'])} without scale and direction; not compared."
         )
     if profile["crm_status"]:
         notices.append(

@@ -53,7 +53,7 @@ def _factor(evaluation: Evaluation, row: int, name: str) -> Factor:
 
 
 def voice(evaluation: Evaluation, row: int, name: str, value: float) -> str:
-    """The policy's sentence for a metric of an account, with who supplied it where that was not a computation of ours."""
+    """The policy's sentence for a metric of an account, with who supplied the value if we did not compute it."""
     matrix = evaluation.matrix
     on = matrix.dated[name][row] if name in matrix.dated else None
     when = on.item() if on is not None and not np.ma.is_masked(on) else None

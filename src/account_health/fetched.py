@@ -1,4 +1,4 @@
-"""Fetched: the normalised inputs of one account as they were gathered, with state, freshness and match of each source."""
+"""Fetched: the normalised inputs of one account as gathered, with state, freshness and match of each source."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from account_health.tables import TABLES, columns, dated_by
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from account_health.evaluation import Evaluation
     from account_health.workspace import Workspace
 
 
@@ -37,7 +38,7 @@ async def fetch_inputs(
     workspace: Workspace, account: str, source: str, limit: int, as_of: str | None = None
 ) -> FetchedInputs:
     """Rows and reports of one source category, or of `all`; raises AccountNotFound or AmbiguousAccount."""
-    from account_health.inputs_used import input_reports  # noqa: PLC0415 - keeps NumPy off the server's start-up path
+    from account_health.inputs_used import input_reports
 
     instant = workspace.instant(as_of)
     entry = await workspace.find(account, instant)
@@ -46,9 +47,8 @@ async def fetch_inputs(
     reports = tuple(r for r in input_reports(evaluation, 0) if source in ("all", r.source))
     tables = {}
     for table in chosen:
-        state = evaluation.states[entry.id][table].state
-        if state is not State.NOT_CONNECTED:
-            tables[table] = _table(workspace, evaluation.inputs.tables.rows, table, state, limit, instant)
+        if evaluation.states[entry.id][table].state is not State.NOT_CONNECTED:
+            tables[table] = _table(evaluation, table, limit)
     return FetchedInputs(
         account=AccountRef(id=entry.id, name=entry.name),
         as_of=instant.replace(tzinfo=UTC),
@@ -58,22 +58,20 @@ async def fetch_inputs(
     )
 
 
-def _table(workspace: Workspace, rows: Any, table: str, state: State, limit: int, as_of: datetime) -> FetchedTable:
-    dated = dated_by(table)
-    is_past = (
-        f"({dated} IS NULL OR {dated} <= $as_of)"
-        if table != "opportunity"
-        else "(created_at IS NULL OR created_at <= $as_of)"
+def _table(evaluation: Evaluation, table: str, limit: int) -> FetchedTable:
+    dated, names = dated_by(table), ", ".join(f'"{column}"' for column in columns(table))
+    begins = "created_at" if table == "opportunity" else dated
+    found = evaluation.inputs.tables.rows(
+        f"SELECT * EXCLUDE (account_id, delivery), count(*) OVER () AS total FROM {table} "  # noqa: S608 - our own names
+        f"WHERE {begins} IS NULL OR {begins} <= $as_of ORDER BY {dated} DESC NULLS LAST, {names} LIMIT $most",
+        {"as_of": evaluation.inputs.as_of, "most": limit},
     )
-    names = ", ".join(f'"{column}"' for column in columns(table))
-    found = rows(
-        f"SELECT * EXCLUDE (account_id, delivery), count(*) OVER () AS total FROM {table} "  # noqa: S608 - names of our own tables only
-        f"WHERE {is_past} ORDER BY {dated} DESC NULLS LAST, {names} LIMIT $most",
-        {"as_of": as_of, "most": limit},
+    most = evaluation.policy.limits.text_characters
+    return FetchedTable(
+        state=evaluation.states[evaluation.accounts[0]][table].state,
+        total=found[0]["total"] if found else 0,
+        rows=tuple(_clean(row, most) for row in found),
     )
-    most = workspace.policy.limits.text_characters
-    shown = tuple(_clean(row, most) for row in found)
-    return FetchedTable(state=state, total=found[0]["total"] if found else 0, rows=shown)
 
 
 def _clean(row: Mapping[str, Any], most: int) -> dict[str, Any]:

@@ -67,7 +67,8 @@ class FlagTable:
     @property
     def worst(self) -> NDArray[np.int_]:
         """Per account the position of its worst raised severity."""
-        return self.severity.min(axis=1, initial=SEVERITIES.index(Severity.NONE))
+        worst: NDArray[np.int_] = self.severity.min(axis=1, initial=SEVERITIES.index(Severity.NONE))
+        return worst
 
 
 def check_flags(matrix: MetricMatrix, policy: Policy) -> FlagTable:
@@ -101,8 +102,9 @@ def _check(flag: Flag, matrix: MetricMatrix) -> tuple[Bools, Bools, NDArray[np.i
     left_out = np.column_stack([_is_unprovided(line, matrix) & flag.skips_unprovided for line in flag.lines])
     true = np.column_stack([line.true for line in lines])
     false = np.column_stack([line.false for line in lines])
-    raised = true.any(axis=1)
-    clear = (false | left_out).all(axis=1) & ~left_out.all(axis=1) & ~raised
+    raised = np.logical_or.reduce(true, axis=1)
+    judged = ~np.logical_and.reduce(left_out, axis=1)
+    clear = np.logical_and.reduce(false | left_out, axis=1) & judged & ~raised
     return raised, clear, np.where(raised, _severity(flag, matrix), SEVERITIES.index(Severity.NONE)), true
 
 
@@ -116,7 +118,8 @@ def _all_of(conditions: Sequence[Condition], matrix: MetricMatrix) -> Truth:
 
 def _is_unprovided(line: Sequence[Condition], matrix: MetricMatrix) -> Bools:
     columns = [matrix.column(name) for condition in line for name in condition.metrics]
-    return (~matrix.provided[columns] & ~matrix.known[:, columns]).any(axis=1)
+    untold: Bools = np.logical_or.reduce(~matrix.provided[columns] & ~matrix.known[:, columns], axis=1)
+    return untold
 
 
 def _severity(flag: Flag, matrix: MetricMatrix) -> NDArray[np.int_]:

@@ -53,7 +53,7 @@ class Gatherer:
         self._numbers = itertools.count(1)
 
     async def gather(self, policy: Policy, as_of: datetime, accounts: Sequence[str] | None = None) -> Inputs:
-        """The inputs of some accounts (None: all of them) as of a naive UTC instant; raises SourceError without accounts."""
+        """The inputs of some accounts (None: all) as of a naive UTC instant; raises SourceError without accounts."""
         key = (policy.limits.rejected_share, *(source.fingerprint(as_of) for source in self.sources))
         if key not in self._kept:
             self._keep(key, await self._fetch(Query(as_of), policy))

@@ -110,7 +110,7 @@ def _mark(text: str, method: Method) -> str:
 
 
 def _ascii(domain: str) -> str | None:
-    import idna  # noqa: PLC0415 - only matching by domain needs it
+    import idna
 
     try:
         encoded = idna.encode(domain, uts46=True).decode()
@@ -121,6 +121,6 @@ def _ascii(domain: str) -> str | None:
 
 @cache
 def _extractor() -> TLDExtract:
-    from tldextract import TLDExtract  # noqa: PLC0415 - slow to load and seldom needed
+    from tldextract import TLDExtract
 
     return TLDExtract(cache_dir=None, suffix_list_urls=(), include_psl_private_domains=True)

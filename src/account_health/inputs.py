@@ -1,7 +1,7 @@
 """Inputs: what was gathered, as one question sees it. Rows stay in DuckDB; this is the view on them.
 
-`Tables` answers SQL over the normalised tables and `account_source`; `Holding` says of each delivered table who supplied it,
-how fresh it is and what was wrong with it.
+`Tables` answers SQL over the normalised tables and `account_source`; `Holding` says of each delivered table who
+supplied it, how fresh it is and what was wrong with it.
 """
 
 from __future__ import annotations

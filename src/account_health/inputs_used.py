@@ -128,7 +128,7 @@ def _used(evaluation: Evaluation, row: int, held: Held) -> str:
 
 
 def _wrong(evaluation: Evaluation, account: str, held: Held) -> str:
-    one, many = _COUNTED.get(held.holding.table, ("row", "rows"))
+    many = _COUNTED.get(held.holding.table, ("row", "rows"))[1]
     if held.state is State.STALE:
         return f"{many} too old to count"
     if held.state is State.NOT_APPLICABLE:

@@ -1,7 +1,8 @@
-"""Markup: the one way text from outside enters Markdown. It can never make a link, an image, a heading or a second line.
+"""Markup: the one way outside text enters Markdown. It never makes a link, an image, a heading or a second line.
 
-`code` is the safe form: a code span. `name` keeps a harmless name readable in place. `prose` is for sentences of ours that
-quote outside text between backticks. Measured against hostile corpora in four Markdown parsers, see tests/test_markup.py.
+`code` is the safe form: a code span. `name` keeps a harmless name readable in place. `prose` is for sentences of ours
+that quote outside text between backticks. Measured against hostile corpora in four Markdown parsers, see
+tests/test_markup.py.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ _BLANK = re.compile(
     r"[\ufe00-\ufe0f\U000e0100-\U000e01ef\u180b-\u180f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0\u034f]"
 )
 _LINKLIKE = re.compile(r"@|//|www\.|\S\.[^\W\d_]{2}", re.IGNORECASE)
-_ACTIVE = re.compile(r"[\\`*_\[\]<>|~$^{}]|&(?=#?\w+;)|(?<!\S)#(?=#*\s*$)")
+_ACTIVE = re.compile(r"[\\`*\[\]<|~$]|(?<![^\W_])_|_(?![^\W_])|&(?=#?\w+;)|(?<!\S)#(?=#*\s*$)")
 _EMPTY = "(empty)"
 
 

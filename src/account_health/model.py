@@ -194,8 +194,8 @@ class Assessment(Published):
     """The health of one account: score, why, and how sure.
 
     The earned points of the factors sum to `score`, the lost ones to 100 - score. `range` is where the score could
-    lie with complete evidence; `coverage` is how much of the evidence is known. When `scored` is false there is no score,
-    band or interpretation of one, only factors, flags, range and coverage.
+    lie with complete evidence; `coverage` is how much of the evidence is known. When `scored` is false there is no
+    score, band or interpretation of one, only factors, flags, range and coverage.
     """
 
     schema_version: Literal["1.0"] = SCHEMA_VERSION

@@ -1,7 +1,7 @@
 """Policy: every number the judgement uses, loaded from TOML, checked, versioned and hashed.
 
-A policy file either stands alone or starts with `extends = "default"` and names only what it changes. Loading fails with a
-`PolicyError` that lists every fault at once, each with its place in the file; there is no half-valid policy.
+A policy file either stands alone or starts with `extends = "default"` and names only what it changes. Loading fails
+with a `PolicyError` that lists every fault at once, each with its place in the file; there is no half-valid policy.
 """
 
 from __future__ import annotations
@@ -11,8 +11,7 @@ import json
 import tomllib
 from functools import cached_property
 from importlib.resources import files
-from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import TYPE_CHECKING, Annotated, Any, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
@@ -20,6 +19,9 @@ from pydantic import Field, ValidationError, ValidationInfo, field_validator, mo
 from account_health.criteria import Flag, Metric, Part, Points, Reason, Weight, WindowName, refuse
 from account_health.errors import PolicyError, faults
 from account_health.model import Band, PolicyRef, Severity
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 Days = Annotated[int, Field(ge=1, le=3660)]

@@ -49,7 +49,9 @@ def _first_remedy(assessment: Assessment) -> str:
     if not gaps:
         return ""
     widest = max(gaps, key=lambda gap: (gap.high or 0) - (gap.low or 0))
-    return f"{REMEDIES[widest.state]} {SOURCE_PHRASES[Source(widest.source)]}"
+    is_there = any(report.source == widest.source and report.connector for report in assessment.inputs)
+    remedy = "complete" if is_there and widest.state is State.NOT_CONNECTED else REMEDIES[widest.state]
+    return f"{remedy} {SOURCE_PHRASES[Source(widest.source)]}"
 
 
 @lru_cache(maxsize=1)

@@ -1,8 +1,8 @@
 """Scoring: metric matrix + policy -> scores, as matrix arithmetic; one account is a matrix of one row.
 
 The central quantity is the weight each metric really carries for each account once what is unknown has been left out
-(`effective`; rows sum to 1). Score, earned and lost points are products with it. `low` and `high` use the weights the account
-would have with everything known (`nominal`), with the unknown at 0 and at 100: low <= score <= high, always.
+(`effective`; rows sum to 1). Score, earned and lost points are products with it. `low` and `high` use the weights the
+account would have with everything known (`nominal`), with the unknown at 0 and at 100: low <= score <= high, always.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Rubric:
-    """The policy as arrays: weighted metrics, their weights inside their dimension, the dimensions' weights, the curves."""
+    """The policy as arrays: weighted metrics, weights inside and of the dimensions, curves."""
 
     metrics: tuple[str, ...]
     weights: Floats
@@ -97,13 +97,14 @@ def rated(values: Floats, known: Bools, rubric: Rubric) -> Floats:
 
 
 def weighed(included: Bools, rubric: Rubric) -> Floats:
-    """Weights over the included metrics, renormalised inside each dimension and over the dimensions; rows sum to 1 or 0."""
+    """Weights of the included metrics, renormalised inside and over the dimensions; rows sum to 1, or 0 with none."""
     within = included * rubric.weights
     per_dimension = within @ rubric.membership
     shares = np.where(per_dimension > 0, rubric.dimension_weights, 0)
     total = shares.sum(axis=1, keepdims=True)
     factor = np.divide(shares, per_dimension * total, out=np.zeros_like(shares), where=per_dimension * total > 0)
-    return within * (factor @ rubric.membership.T)
+    weights: Floats = within * (factor @ rubric.membership.T)
+    return weights
 
 
 def contributions(values: Floats, known: Bools, applicable: Bools, rubric: Rubric) -> Contributions:

@@ -62,8 +62,8 @@ async def search(
     workspace: Workspace, wanted: Wanted, limit: int, cursor: str = "", as_of: str | None = None
 ) -> FoundAccounts:
     """The page of accounts that fit, sorted by name; raises CallerError for an unknown flag or a foreign cursor."""
-    from account_health.directory import Search  # noqa: PLC0415 - keeps identity matching off the server's start-up path
-    from account_health.metrics.windows import local_day  # noqa: PLC0415 - as above
+    from account_health.directory import Search
+    from account_health.metrics.windows import local_day
 
     if wanted.flag and wanted.flag not in workspace.policy.flags:
         raise CallerError("There is no such flag.", f"Flags: {', '.join(workspace.policy.flags)}.")

@@ -1,7 +1,8 @@
 """Snapshot: deliveries laid side by side in DuckDB as the normalised tables, and the state of each account in them.
 
-Inside a snapshot's schema stand one view per normalised table (narrowed to the accounts a question asks for), `source_state`
-(account, delivery, table, state: one row per source) and `account_source` (the same merged over sources, as metrics read it).
+Inside a snapshot's schema stand one view per normalised table (narrowed to the accounts a question asks for),
+`source_state` (account, delivery, table, state: one row per source) and `account_source` (the same merged over
+sources, as metrics read it).
 """
 
 from __future__ import annotations
@@ -21,13 +22,10 @@ if TYPE_CHECKING:
 _ASKED = "(getvariable('asked') IS NULL OR list_contains(getvariable('asked')::VARCHAR[], account_id))"
 
 _ACCOUNT_SOURCE = f"""
-CREATE VIEW account_source AS
-SELECT account_id, "table", observed_from,
-    CASE WHEN state IN ('observed', 'empty', 'partial') AND list_contains(getvariable('stale')::VARCHAR[], "table") THEN 'stale'
-         WHEN state IN ('observed', 'empty') AND list_contains(getvariable('partial')::VARCHAR[], "table") THEN 'partial'
-         ELSE state END AS state
-FROM merged_state WHERE {_ASKED}
-"""  # noqa: S608 - the only thing put in is the constant above
+         CREATE VIEW account_source AS SELECT account_id, "table", observed_from, CASE WHEN state IN ('observed',
+         'empty', 'partial') AND list_contains(getvariable('stale')::VARCHAR[], "table") THEN 'stale' WHEN state IN
+         ('observed', 'empty') AND list_contains(getvariable('partial')::VARCHAR[], "table") THEN 'partial' ELSE state
+         END AS state FROM merged_state WHERE {_ASKED} """  # noqa: S608 - the only thing put in is the constant above
 
 _MERGED_STATE = """
 CREATE TABLE merged_state AS

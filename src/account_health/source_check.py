@@ -115,14 +115,15 @@ def _advice(sources: Sequence[CheckedSource], missing: Iterable[Source], entries
 
 def _shared_domains(entries: Iterable[Entry]) -> list[str]:
     """Two accounts with one domain: rows matched by domain could belong to either, so they belong to neither."""
-    from account_health.identity import registrable_domain  # noqa: PLC0415 - loads the public-suffix list, only needed here
+    from account_health.identity import registrable_domain
 
     owners: dict[str, list[str]] = {}
     for entry in entries:
         for domain in dict.fromkeys(filter(None, map(registrable_domain, entry.domains))):
             owners.setdefault(domain, []).append(entry.id)
     return [
-        f"Give {code(domain, 80)} to one account: {', '.join(code(i, 80) for i in ids[:_PROBLEMS_SHOWN])} share it, so rows matched by it are left out."
+        f"Give {code(domain, 80)} to one account: {', '.join(code(i, 80) for i in ids[:_PROBLEMS_SHOWN])} share it, "
+        "so rows matched by it are left out."
         for domain, ids in owners.items()
         if len(ids) > 1
     ]

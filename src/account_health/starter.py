@@ -17,8 +17,9 @@ STARTER = """\
 # policy = "my-policy.toml"   # start it with: extends = "default"; see `account-health policy show`
 # as_of = "2026-11-21"        # for a frozen export: the day every question is asked at
 
-# Files: put account.csv, ticket.csv, usage_day.csv, invoice.csv, survey_response.csv, touchpoint.csv, opportunity.csv or
-# subscription.csv (or .jsonl, .parquet) into the folder. Only account.csv is needed; the rest widens the evidence.
+# Files: put account.csv, ticket.csv, usage_day.csv, invoice.csv, survey_response.csv, touchpoint.csv,
+# opportunity.csv or subscription.csv (or .jsonl, .parquet) into the folder. Only account.csv is needed; the rest
+# widens the evidence.
 # Columns are those of REFERENCE.md, e.g. account_id,name,renewal_date,contract_status for account.csv.
 [sources.files]
 connector = "files"

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from account_health.model import Published
     from account_health.source_check import CheckedSources
 
+_LINE = 2000
+
 
 def print_sources(checked: CheckedSources) -> None:
     """One line per table, its problems below, advice on stderr."""
@@ -46,7 +48,7 @@ def print_sources(checked: CheckedSources) -> None:
 
 
 def print_table(names: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """A table for a terminal; tab-separated lines where standard output is no terminal, so that other programs can read it."""
+    """A table on a terminal; tab-separated lines elsewhere, so that other programs can read it."""
     console = Console()
     cleaned = [tuple(visible(cell, 200) for cell in row) for row in rows]
     if not console.is_terminal:
@@ -72,5 +74,5 @@ def write(text: str) -> None:
 
 def say(*lines: str) -> None:
     """Lines on stderr."""
-    for line in lines:
-        print(line, file=sys.stderr)
+    for line in "\n".join(lines).split("\n"):
+        sys.stderr.write(visible(line, _LINE) + "\n")

@@ -43,6 +43,7 @@ REMEDIES = {
 """What to do first about a source in each state of absence."""
 
 _PLACES = 9
+_WHOLE_FROM = 9.95
 
 
 def rounded(score: float) -> int:
@@ -57,8 +58,7 @@ def trimmed(value: float) -> float:
 
 def number(value: float) -> str:
     """At most one decimal, none from 10 on, thousands separated: 4.6, 42, 1,234."""
-    places = 1 if abs(value) < 9.95 else 0
-    text = f"{value:,.{places}f}"
+    text = f"{value:,.1f}" if abs(value) < _WHOLE_FROM else f"{value:,.0f}"
     text = text.removesuffix(".0")
     return "0" if text == "-0" else text
 
@@ -100,7 +100,8 @@ def sentence(
         text = re.sub(r"\[[^\]]*\]", "", text)
     windows = policy.windows
     return text.replace("[", "").replace("]", "").format(
-        value=number(value), abs=number(abs(value)), on=day(on, policy.time_zone) if on else "", at_least="at least " if at_least else "",
+        value=number(value), abs=number(abs(value)), on=day(on, policy.time_zone) if on else "",
+        at_least="at least " if at_least else "",
         recent=windows.recent, quarter=windows.quarter, year=windows.year, survey=windows.survey,
     )  # fmt: skip
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -39,7 +40,7 @@ class Workspace:
 
     @classmethod
     def open(cls, config: Config, clock: Clock) -> Workspace:
-        """Opens the configuration; raises ConfigurationError listing what is wrong. Nothing is read from a source yet."""
+        """Opens the configuration, reading no source yet; raises ConfigurationError listing what is wrong."""
         database = open_database()
         sources = [
             build(source.name, source.connector, source.settings, Context(config.folder, database.cursor(), clock))
@@ -112,7 +113,7 @@ def _known(values: Mapping[str, float | str | bool], policy: Policy) -> list[tup
     return list(values.items())
 
 
-def _number(metric: str, value: float | str | bool, policy: Policy) -> float:
+def _number(metric: str, value: float | str, policy: Policy) -> float:
     """The number a value stands for; levels may be given by name."""
     levels = policy.metrics[metric].levels
     if isinstance(value, str):
@@ -123,7 +124,7 @@ def _number(metric: str, value: float | str | bool, policy: Policy) -> float:
             )
         return float(levels.index(value.casefold()))
     number = float(value)
-    if number != number or number in (float("inf"), float("-inf")):
+    if not math.isfinite(number):
         raise CallerError(f"{metric} must be finite.", "Leave out what is not known.")
     if levels and number not in range(len(levels)):
         raise CallerError(f"{metric} has no level {number:g}.", f"Levels: {', '.join(levels)}.")

@@ -1,7 +1,8 @@
 """The plug point: what a connector is given, what it must answer, and how absence is said.
 
-A connector turns one vendor's (or one folder's) words into rows of the normalised tables. It is found by its entry point in
-the group `account_health.connectors`, built from its own settings model, and asked through `fetch`. It does no I/O before that.
+A connector turns one vendor's (or one folder's) words into rows of the normalised tables. It is found by its entry
+point in the group `account_health.connectors`, built from its own settings model, and asked through `fetch`. It does
+no I/O before that.
 """
 
 from __future__ import annotations
@@ -15,10 +16,11 @@ from typing import TYPE_CHECKING, ClassVar, Protocol
 from pydantic import BaseModel, ConfigDict
 
 from account_health.model import Source, State
-from account_health.tables import Row
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
+
+    from account_health.tables import Row
 
 Clock = Callable[[], datetime]
 
@@ -43,7 +45,7 @@ class Context:
 
 @dataclass(frozen=True)
 class Query:
-    """What is asked: some accounts (ids as the CRM knows them) or, with None, all of them, as of an instant (naive UTC)."""
+    """What is asked: some accounts by the CRM's ids, or with None all of them, as of an instant (naive UTC)."""
 
     as_of: datetime
     accounts: tuple[str, ...] | None = None
@@ -51,7 +53,7 @@ class Query:
 
 @dataclass(frozen=True)
 class Relation:
-    """The qualified name of a DuckDB table or view in `Context.database` that has every column of the delivered table."""
+    """The qualified name of a DuckDB table or view in `Context.database` with every column of the table."""
 
     name: str
 
@@ -69,8 +71,8 @@ class RejectedRow:
 class Delivery:
     """One normalised table from one source.
 
-    An account without rows is `absent` (EMPTY: known to the source, nothing there; NOT_MATCHED: the source does not know it);
-    `states` says otherwise for single accounts, `matched` how single accounts were matched.
+    An account without rows is `absent` (EMPTY: known to the source, nothing there; NOT_MATCHED: the source does not
+    know it); `states` says otherwise for single accounts, `matched` how single accounts were matched.
     """
 
     table: str
@@ -111,8 +113,11 @@ class Connector(Protocol):
     kind: ClassVar[str]
     """Entry-point name, e.g. `files`."""
     settings_model: ClassVar[type[Settings]]
-    label: str
-    """How Inputs Used names it, e.g. `CSV files`."""
+
+    @property
+    def label(self) -> str:
+        """How Inputs Used names it, e.g. `CSV files`."""
+        ...
 
     def provides(self) -> Mapping[str, Source]:
         """The tables it delivers and the category each belongs to; known without I/O."""

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from importlib.metadata import entry_points
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from account_health.connectors.base import Connector, ConnectorFactory, Context
 from account_health.errors import ConfigurationError, faults
+
+if TYPE_CHECKING:
+    from account_health.connectors.base import Connector, ConnectorFactory, Context
 
 GROUP = "account_health.connectors"
 

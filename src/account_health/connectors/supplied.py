@@ -1,4 +1,4 @@
-"""Supplied: metric values the caller already has, through the same pipeline as any source; each is marked as the caller's."""
+"""Supplied: metric values the caller already has, through the same pipeline as any source, marked as the caller's."""
 
 from __future__ import annotations
 

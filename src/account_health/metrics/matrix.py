@@ -27,9 +27,9 @@ class Supplied:
 class MetricMatrix:
     """What was measured. All arrays have the shape (accounts, metrics), in the order of the two name tuples.
 
-    `values` mean something only where `known`. `applicable` is False where the question does not arise. `seen` is what rows
-    show although the whole is unknown: it may raise a flag and never clears one. `at_least` marks values counted from the
-    start of observation.
+    `values` mean something only where `known`. `applicable` is False where the question does not arise. `seen` is
+    what rows show although the whole is unknown: it may raise a flag and never clears one. `at_least` marks values
+    counted from the start of observation.
     """
 
     accounts: tuple[str, ...]

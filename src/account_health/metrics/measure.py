@@ -1,7 +1,7 @@
 """Measure: runs the SQL of every dimension over the tables and lays the answers side by side as one matrix.
 
-Each SQL file yields one row per account: a column `m` per metric (NULL is unknown) and, where they mean something, `m_na` (not
-applicable), `m_seen`, `m_at_least`, `m_ids`, `m_on` and `m_last`; see MetricMatrix for their meaning.
+Each SQL file yields one row per account: a column `m` per metric (NULL is unknown) and, where they mean something,
+`m_na` (not applicable), `m_seen`, `m_at_least`, `m_ids`, `m_on` and `m_last`; see MetricMatrix for their meaning.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ def _laid_out(
 def _with_supplied(
     matrix: MetricMatrix, rows: Sequence[Mapping[str, Any]], inputs: Inputs, policy: Policy
 ) -> MetricMatrix:
-    """The matrix with values somebody else computed in place of ours: the caller's first, then a source's; never averaged."""
+    """The matrix with supplied values in place of computed ones: the caller's first, then a source's; never averaged."""
     index = {account: i for i, account in enumerate(matrix.accounts)}
     supplied: dict[tuple[str, str], Supplied] = {}
     for row in rows:

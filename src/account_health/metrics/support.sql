@@ -21,7 +21,7 @@ counted AS (
         count(*) FILTER (is_open AND escalated_at < $as_of) AS escalations_open,
         list(ticket_id ORDER BY escalated_at DESC, ticket_id) FILTER (is_open AND escalated_at < $as_of) AS open_escalated_ids,
         100.0 * avg((reopened_count > 0)::INT) FILTER (solved_recently) AS reopen_rate,
-        median(date_diff('second', opened_at, solved_at) / 3600.0) FILTER (solved_recently AND solved_at >= opened_at) AS resolution_hours,
+        median(epoch(solved_at - opened_at) / 3600) FILTER (solved_recently AND solved_at >= opened_at) AS resolution_hours,
         count(*) FILTER (solved_recently) AS solved
     FROM (
         SELECT ticket_id, account_id, opened_at, solved_at, priority, reopened_count,

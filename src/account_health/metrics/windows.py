@@ -1,6 +1,7 @@
 """The instants and days that metric windows start and end at.
 
-Windows are half-open and end at the asked instant; usage windows are made of whole days and end with the last complete one.
+Windows are half-open and end at the asked instant; usage windows are made of whole days and end with the last
+complete one.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The desk: what one running server has open. It opens at the first question, so that listing tools stays fast.
 
-DuckDB, NumPy and Jinja2 take a third of a second to import; nothing on the way to `tools/list` may load them. Modules that do
-are imported inside the functions that need them.
+DuckDB, NumPy and Jinja2 take a third of a second to import; nothing on the way to `tools/list` may load them. Modules
+that do are imported inside the functions that need them.
 """
 
 from __future__ import annotations
@@ -28,15 +28,15 @@ class Desk:
     def workspace(self) -> Workspace:
         """The open workspace; raises ConfigurationError until there is a usable configuration, then stays open."""
         if self._workspace is None:
-            from account_health.workspace import Workspace  # noqa: PLC0415 - see the module
+            from account_health.workspace import Workspace
 
             self._workspace = Workspace.open(self._configure(), self._clock)
         return self._workspace
 
     def policy(self) -> Policy:
         """The configured policy, or the built-in one where nothing is configured."""
-        from account_health.errors import ConfigurationError, PolicyError  # noqa: PLC0415 - see the module
-        from account_health.policy import load_policy  # noqa: PLC0415 - as above
+        from account_health.errors import ConfigurationError, PolicyError
+        from account_health.policy import load_policy
 
         try:
             return load_policy(self._configure().policy)
@@ -47,8 +47,8 @@ class Desk:
 
     async def assess_supplied(self, name: str, values: Mapping[str, float | str | bool], as_of: str) -> Assessment:
         """The assessment of values the caller already has; works without any configuration."""
-        from account_health.as_of import asked_instant  # noqa: PLC0415 - see the module
-        from account_health.workspace import assess_supplied  # noqa: PLC0415 - as above
+        from account_health.as_of import asked_instant
+        from account_health.workspace import assess_supplied
 
         policy = self.policy()
         return await assess_supplied(name, values, policy, asked_instant(as_of, policy.time_zone, self._clock()))

@@ -26,7 +26,7 @@ def add_resources(server: MCPServer[Desk], desk: Desk) -> None:
     )
     def policy() -> str:
         """How scores are made: every weight, curve, flag, band, window and its reason, from the policy in force."""
-        from account_health.reference import methodology  # noqa: PLC0415 - keeps Jinja2 off the start-up path
+        from account_health.reference import methodology
 
         return methodology(desk.policy())
 
@@ -35,7 +35,7 @@ def add_resources(server: MCPServer[Desk], desk: Desk) -> None:
     )
     def reference() -> str:
         """Tables, metrics, states, tools, settings and errors."""
-        from account_health.reference import packaged  # noqa: PLC0415 - as above
+        from account_health.reference import packaged
 
         return packaged("REFERENCE.md")
 
@@ -48,7 +48,7 @@ def add_resources(server: MCPServer[Desk], desk: Desk) -> None:
     )
     async def summary(account: str) -> str:
         """The Health summary of one account by id, as render_health_summary gives it."""
-        from account_health.render import render_summary  # noqa: PLC0415 - as above
+        from account_health.render import render_summary
 
         try:
             workspace = desk.workspace()

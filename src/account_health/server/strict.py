@@ -1,7 +1,7 @@
 """Strict tools: unknown arguments are refused, schemas carry no noise, and every error is short and tells what to do.
 
-The one place where errors of ours become text for a model. Text of unexpected errors, of other systems, and the caller's own
-values never pass; see notes in `Tool.run` of the SDK for what it does with the rest.
+The one place where errors of ours become text for a model. Text of unexpected errors, of other systems, and the
+caller's own values never pass; see notes in `Tool.run` of the SDK for what it does with the rest.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def untitled(node: Any, *, names_properties: bool = False) -> Any:
 
 
 def _brief(schema: dict[str, Any]) -> dict[str, Any]:
-    """An output schema without the prose of its models: every client pays for it in each listing; REFERENCE.md has it."""
+    """An output schema without the prose of its models, which every listing would pay for; REFERENCE.md has it."""
     models = [schema, *schema.get("$defs", {}).values()]
     for model in models:
         model.pop("description", None)
@@ -45,7 +45,7 @@ class StrictTool(Tool):
 
     @classmethod
     def from_function(cls, fn: Callable[..., Any], **options: Any) -> StrictTool:  # type: ignore[override] # options pass through
-        """The tool of a function whose docstring is the description and whose argument names are the only ones allowed."""
+        """The tool of a function: its docstring is the description, its argument names are the only ones allowed."""
         tool = super().from_function(fn, **options)
         model = tool.fn_metadata.arg_model
         model.model_config["extra"] = "forbid"
@@ -55,7 +55,7 @@ class StrictTool(Tool):
             tool.fn_metadata.output_schema = _brief(untitled(tool.fn_metadata.output_schema))
         return tool  # type: ignore[return-value] # super builds `cls`
 
-    async def run(self, arguments: dict[str, Any], context: Any, convert_result: bool = False) -> Any:  # noqa: FBT001, FBT002 - the SDK's signature
+    async def run(self, arguments: dict[str, Any], context: Any, convert_result: bool = False) -> Any:
         """Runs the tool; raises ToolError with our own text for whatever the caller or operator can mend."""
         try:
             return await super().run(arguments, context, convert_result)
