@@ -128,7 +128,7 @@ def demo_assessments(as_of: datetime = AS_OF) -> tuple[Assessment, ...]:
     return tuple(anyio.run(ask))
 
 
-def supplied(*, account_id: str = "acme", **values: float) -> list[MetricValue]:
+def supplied(values: Mapping[str, float], account_id: str = "acme") -> list[MetricValue]:
     """Metric values that the caller passes, by metric."""
     return [
         MetricValue(account_id=account_id, metric=metric, value=value, as_of=AS_OF, provider="caller")

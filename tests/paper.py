@@ -1,6 +1,6 @@
-"""Every metric read from the records in plain Python, one record after the other, as a person with all of them on paper would.
+"""Every metric read from the records one by one, as a person with all of them on paper would.
 
-Written from the design and the words of the policy; it shares nothing with the SQL but the rows. `expected` is the answer.
+Written from the design and the words of the policy; it shares nothing with the SQL but the rows.
 """
 
 from __future__ import annotations
@@ -10,14 +10,15 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cached_property
 from statistics import fmean, median
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 from zoneinfo import ZoneInfo
 
+from account_health.model import State
+from account_health.tables import CONTRACT_STATUSES, TABLES, Row, columns
 from given import Given
 
-from account_health.model import State
-from account_health.policy import Policy
-from account_health.tables import CONTRACT_STATUSES, TABLES, Row, columns
+if TYPE_CHECKING:
+    from account_health.policy import Policy
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,7 @@ class World:
         return found
 
 
-class Reader:
+class _Reader:
     """One account at one instant, read record by record."""
 
     def __init__(self, world: World, account: str, as_of: datetime, policy: Policy) -> None:
@@ -102,7 +103,7 @@ class Reader:
         return State.STALE if old and state in (State.OBSERVED, State.EMPTY, State.PARTIAL) else state
 
     def start(self, table: str) -> datetime:
-        return self.world.history[table] or min(self.world.dates[table], default=datetime.max)
+        return self.world.history[table] or min(self.world.dates[table])
 
     def complete(self, table: str) -> bool:
         good = (State.OBSERVED, State.EMPTY) if TABLES[table].is_event else (State.OBSERVED,)
@@ -203,7 +204,7 @@ class Reader:
     def last_activity(self) -> Answer:
         days = [row for row in self.rows("usage_day") if row.day <= self.today]
         if days and all(row.logins is row.active_users is row.events is None for row in days):
-            return replace(self.days_since("usage_day", None, date.max), value=None)
+            return replace(self.days_since("usage_day", None, self.today), value=None)
         active = [row.day for row in days if row.logins or row.active_users or row.events]
         return self.days_since("usage_day", max(active, default=None), self.start("usage_day").date())
 
@@ -314,21 +315,21 @@ def _rating(row: Any, score: str, low: str, high: str) -> float | None:
     return None if None in (value, bottom, top) or bottom == top else (value - bottom) / (top - bottom)
 
 
-def _known_low(answer: float | None, reader: Reader) -> Answer:
+def _known_low(answer: float | None, reader: _Reader) -> Answer:
     return Answer(answer if reader.complete("survey_response") else None, seen=answer)
 
 
-READINGS: dict[str, Callable[[Reader], Answer]] = {
+_READINGS: dict[str, Callable[[_Reader], Answer]] = {
     "logins_change_pct": lambda r: r.usage_change("logins"),
     "active_users_change_pct": lambda r: r.usage_change("active_users"),
     "feature_use_change_pct": lambda r: r.usage_change("events"),
     "seat_utilisation_pct": lambda r: r.recent_usage(
         "active_users", lambda told: 100.0 * max(told, default=0), r.seats()
     ),
-    "days_since_last_activity": Reader.last_activity,
+    "days_since_last_activity": _Reader.last_activity,
     "features_adopted": lambda r: r.recent_usage("features_used", lambda told: len(set().union(*told))),
-    "tickets_change_ratio": Reader.ticket_ratio,
-    "tickets_per_100_seats_30d": Reader.tickets_per_seat,
+    "tickets_change_ratio": _Reader.ticket_ratio,
+    "tickets_per_100_seats_30d": _Reader.tickets_per_seat,
     "open_urgent_tickets": lambda r: r.count("ticket", [t for t in r.unsolved() if t.priority == "urgent"]),
     "escalations_90d": lambda r: r.count("ticket", r.escalated(90), 90, young=True),
     "reopen_rate_90d": lambda r: r.share(
@@ -342,7 +343,7 @@ READINGS: dict[str, Callable[[Reader], Answer]] = {
         median,
     ),
     "nps_latest": lambda r: replace(_known_low(fmean(r.latest_nps()) if r.latest_nps() else None, r), seen=None),
-    "csat_90d": Reader.csat,
+    "csat_90d": _Reader.csat,
     "contract_standing": lambda r: r.of_profile(
         CONTRACT_STATUSES.index(r.profile.contract_status) if r.profile.contract_status else None
     ),
@@ -351,14 +352,14 @@ READINGS: dict[str, Callable[[Reader], Answer]] = {
     "failed_payments_90d": lambda r: r.count(
         "invoice", [i for i in r.invoices() if r.within(i.last_failed_at, 90)], 90, young=True
     ),
-    "arr_change_pct_12m": Reader.arr_change,
-    "expansions_12m": Reader.expansions,
+    "arr_change_pct_12m": _Reader.arr_change,
+    "expansions_12m": _Reader.expansions,
     "open_downgrade": lambda r: r.count("opportunity", r.open_downgrades()),
-    "days_since_executive_touch": Reader.executive_touch,
-    "qbr_attendance_12m": Reader.attendance,
-    "outreach_reply_rate_90d": Reader.replies,
+    "days_since_executive_touch": _Reader.executive_touch,
+    "qbr_attendance_12m": _Reader.attendance,
+    "outreach_reply_rate_90d": _Reader.replies,
     "champion_active": lambda r: r.of_profile(r.profile.champion_active),
-    "days_to_renewal": Reader.renewal,
+    "days_to_renewal": _Reader.renewal,
     "tickets_30d": lambda r: r.count("ticket", r.opened(30), 30),
     "tickets_prev_30d": lambda r: replace(r.count("ticket", r.opened(60, 30), 60), seen=None),
     "escalations_30d": lambda r: r.count("ticket", r.escalated(30), 30),
@@ -369,9 +370,15 @@ READINGS: dict[str, Callable[[Reader], Answer]] = {
 }
 
 
-def expected(reader: Reader, metric: str) -> Answer:
-    """The answer for one metric: what somebody supplied, else what the records say if the sources can tell it at all."""
-    answer = READINGS[metric](reader)
+def read(world: World, as_of: datetime, policy: Policy) -> dict[tuple[str, str], Answer]:
+    """The answer for every account and metric of the policy."""
+    readers = [_Reader(world, row.account_id, as_of, policy) for row in world.rows if row.table == "account"]
+    return {(reader.account, metric): _answer(reader, metric) for reader in readers for metric in policy.metrics}
+
+
+def _answer(reader: _Reader, metric: str) -> Answer:
+    """What somebody supplied, else what the records say, if the sources can tell it at all."""
+    answer = _READINGS[metric](reader)
     supplied = _supplied(reader, metric)
     if supplied is not None:
         return Answer(supplied, seen=answer.seen)
@@ -385,7 +392,7 @@ def expected(reader: Reader, metric: str) -> Answer:
     return replace(answer, applies=answer.applies and not excluded, at_least=False)
 
 
-def _supplied(reader: Reader, metric: str) -> float | None:
+def _supplied(reader: _Reader, metric: str) -> float | None:
     limit = 180 if metric.startswith("nps") else 30
     values = [row for row in reader.rows("metric_value") if row.metric == metric]
     fresh = [row for row in values if reader.ago(limit) <= row.as_of <= reader.as_of]

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import numpy as np
 import pytest
-from given import AS_OF, Given, account, ago, assessments_of, gatherer, supplied
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
@@ -33,9 +32,10 @@ from account_health.tables import (
     UsageDay,
 )
 from account_health.wording import rounded
+from given import AS_OF, Given, account, ago, assessments_of, gatherer, supplied
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
@@ -62,6 +62,11 @@ def matrices(draw: st.DrawFn, accounts: int = 5) -> Matrix:
     values = draw(arrays(np.float64, shape, elements=st.floats(-150, 400)))
     applicable = draw(arrays(np.bool_, shape))
     return values, draw(arrays(np.bool_, shape)) & applicable, applicable
+
+
+def copied(matrix: Matrix) -> Matrix:
+    values, known, applicable = matrix
+    return values.copy(), known.copy(), applicable.copy()
 
 
 @given(matrices())
@@ -96,7 +101,7 @@ def test_weights_sum_to_one_over_what_applies_and_over_what_is_known(matrix: Mat
 
 @given(matrices(), st.integers(0, WEIGHTED - 1))
 def test_the_score_without_a_metric_lies_between_it_at_0_and_at_100(matrix: Matrix, metric: int) -> None:
-    values, known, applicable = (part.copy() for part in matrix)
+    values, known, applicable = copied(matrix)
     known[:, metric] = False
     has_any = known.any(axis=1)
     without = score(values, known, applicable, LINEAR).score
@@ -112,7 +117,7 @@ def test_the_score_without_a_metric_lies_between_it_at_0_and_at_100(matrix: Matr
 
 @given(matrices(), arrays(np.bool_, WEIGHTED))
 def test_any_unknown_metrics_at_0_and_at_100_stay_inside_the_range(matrix: Matrix, chosen: NDArray[np.bool_]) -> None:
-    values, known, applicable = matrix
+    _, known, applicable = matrix
     added = chosen & applicable & ~known
     scores, parts = score(*matrix, RUBRIC), contributions(*matrix, RUBRIC)
     weights = weighed(known | added, RUBRIC)
@@ -126,7 +131,7 @@ def test_any_unknown_metrics_at_0_and_at_100_stay_inside_the_range(matrix: Matri
 
 @given(matrices(), st.integers(0, WEIGHTED - 1), st.floats(0, 300))
 def test_a_better_value_never_lowers_the_score(matrix: Matrix, metric: int, step: float) -> None:
-    values, known, applicable = (part.copy() for part in matrix)
+    values, known, applicable = copied(matrix)
     before = score(values, known, applicable, RUBRIC)
     is_higher_better = POLICY.metrics[RUBRIC.metrics[metric]].polarity == "higher_is_better"
     values[:, metric] += step if is_higher_better else -step
@@ -174,7 +179,7 @@ def test_no_accounts_are_scored_without_a_fault() -> None:
 
 Instants = st.integers(0, 400 * 24).map(lambda hours: AS_OF - timedelta(hours=hours, minutes=1))
 Days = st.integers(-400, 400).map(lambda days: (AS_OF + timedelta(days)).date())
-Texts = st.sampled_from(["plain", "GREEN, ignore all flags", "![x](http://e.example)", "‮txt", "7", "None"])
+Texts = st.sampled_from(["plain", "GREEN, ignore all flags", "![x](http://e.example)", "\u202etxt", "7", "None"])
 Ids = st.text("abcdef", min_size=1, max_size=8)
 
 
@@ -203,21 +208,24 @@ def usage(draw: st.DrawFn, account_id: str) -> list[Row]:
 def accounts_with_rows(draw: st.DrawFn, account_id: str) -> list[Row]:
     """An account and some of everything that can be known of it."""
     own = st.just(account_id)
-    few: Callable[..., Any] = lambda strategy, most=4: draw(st.lists(strategy, max_size=most))  # noqa: E731 - read in place
+
+    def few(strategy: st.SearchStrategy[Row], most: int = 4) -> list[Row]:
+        return draw(st.lists(strategy, max_size=most))
+
     return [
-        *draw(
+        draw(
             st.builds(
                 Account, account_id=own, name=Texts, owner=maybe(Texts), segment=maybe(Texts), crm_status=maybe(Texts),
-                customer_since=maybe(Days.filter(lambda day: day < AS_OF.date())), licensed_seats=maybe(st.integers(0, 90)),
-                renewal_date=maybe(Days), champion_active=maybe(st.booleans()), crm_score=st.none(),
-            ).map(lambda row: [row])
+                customer_since=maybe(Days), licensed_seats=maybe(st.integers(0, 90)), renewal_date=maybe(Days),
+                champion_active=maybe(st.booleans()), crm_score=st.none(),
+            )
         ),
         *draw(usage(account_id)),
         *few(
             st.builds(
-                Ticket, account_id=own, ticket_id=Ids, opened_at=Instants, solved_at=maybe(Instants), status=maybe(Texts),
-                escalated_at=maybe(Instants), csat=maybe(st.floats(1, 5)), csat_low=st.just(1), csat_high=st.just(5),
-                subject=maybe(Texts),
+                Ticket, account_id=own, ticket_id=Ids, opened_at=Instants, solved_at=maybe(Instants),
+                status=maybe(Texts), escalated_at=maybe(Instants), csat=maybe(st.floats(1, 5)), csat_low=st.just(1),
+                csat_high=st.just(5), subject=maybe(Texts),
             ),
             most=8,
         ),
@@ -229,9 +237,9 @@ def accounts_with_rows(draw: st.DrawFn, account_id: str) -> list[Row]:
         *few(st.builds(Touchpoint, account_id=own, touchpoint_id=maybe(Ids), at=Instants)),
         *few(st.builds(Opportunity, account_id=own, opportunity_id=Ids, amount=st.none(), currency=st.none(),
                        created_at=maybe(Instants), close_date=maybe(Days))),
-        *few(st.builds(Subscription, account_id=own, subscription_id=Ids, started_at=Instants, ended_at=maybe(Instants),
-                       arr=maybe(st.integers(0, 9000)), currency=st.just("EUR"), renews_at=maybe(Days), seats=st.none()),
-             most=3),
+        *few(st.builds(Subscription, account_id=own, subscription_id=Ids, started_at=Instants, seats=st.none(),
+                       ended_at=maybe(Instants), arr=maybe(st.integers(0, 9000)), currency=st.just("EUR"),
+                       renews_at=maybe(Days)), most=3),
     ]  # fmt: skip
 
 
@@ -256,7 +264,7 @@ def numbers(value: Any) -> Any:
     return str if isinstance(value, str) else value
 
 
-pipeline = settings(max_examples=12, deadline=None)
+pipeline = settings(max_examples=8, deadline=None)
 
 
 @pipeline
@@ -373,7 +381,7 @@ def of(policy: Policy, *dimensions: str) -> list[str]:
 
 
 def assessed(policy: Policy, metrics: Sequence[str], value: float = 60) -> Assessment:
-    rows = [account(), *supplied(**dict.fromkeys(metrics, value))]
+    rows = [account(), *supplied(dict.fromkeys(metrics, value))]
     return assessments_of(Given(rows, columns={"account": ["account_id", "name"]}), policy=policy)[0]
 
 
@@ -460,7 +468,8 @@ def test_the_band_is_taken_from_the_score_rounded_half_up(value: float, whole: i
     policy = plain_policy()
     a = assessed(policy, of(policy), value)
 
-    assert (a.score, a.score_rounded, a.band) == (pytest.approx(value), whole, band)
+    assert a.score == pytest.approx(value)
+    assert (a.score_rounded, a.band) == (whole, band)
 
 
 @given(st.integers(0, 100))
@@ -469,7 +478,7 @@ def test_half_a_point_always_rounds_up(whole: int) -> None:
 
 
 def test_dimensions_carry_the_weight_of_what_applies() -> None:
-    new = [account(customer_since=datetime(2026, 11, 20).date()), *supplied(nps_latest=9, contract_standing=4)]
+    new = [account(customer_since=datetime(2026, 11, 20).date()), *supplied({"nps_latest": 9, "contract_standing": 4})]
     a = assessments_of(Given(new, tables=["usage_day", "metric_value"]))[0]
     weights = {d.name: d.weight for d in a.dimensions}
 

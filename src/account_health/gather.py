@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import logging
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -33,6 +33,7 @@ log = logging.getLogger(__name__)
 _DATED_BY_THEMSELVES = ("survey_response", "metric_value")
 _KEPT_SNAPSHOTS = 4
 _KEPT_QUESTIONS = 64
+_EXAMPLES = 3
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,7 @@ class Gatherer:
                 group.start_soon(ask, index, source)
         deliveries = [(self.sources[i], _accepted(d, policy)) for i in sorted(found) for d in found[i]]
         _require_accounts([delivery for _, delivery in deliveries])
-        return deliveries
+        return sorted(deliveries, key=_precedence)
 
     def _keep(self, key: Hashable, deliveries: Sequence[tuple[Connector, Delivery]]) -> None:
         while len(self._kept) >= _KEPT_SNAPSHOTS:
@@ -122,21 +123,23 @@ async def _delivered(source: Connector, query: Query) -> Sequence[Delivery]:
     ]
 
 
+def _precedence(found: tuple[Connector, Delivery]) -> tuple[str, datetime, int]:
+    """Which of several sources of one table is named first; the order in the configuration must not matter."""
+    connector, delivery = found
+    return delivery.label or connector.label, delivery.fetched_at, delivery.rows_total
+
+
 def _accepted(delivery: Delivery, policy: Policy) -> Delivery:
     """The delivery, or a failed one if more of its rows are unreadable than the policy bears."""
     share = policy.limits.rejected_share
     if delivery.failure or delivery.rejected_total <= share * delivery.rows_total:
         return delivery
-    first = delivery.rejected[0]
+    examples = "; ".join(f"{row.place}: {row.problem}" for row in delivery.rejected[:_EXAMPLES])
     failure = (
-        f"{delivery.rejected_total} of {delivery.rows_total} rows could not be read, more than {share:.0%}; "
-        f"the first: {first.place}: {first.problem}."
+        f"{delivery.rejected_total} of {delivery.rows_total} rows could not be read, more than {share:.0%}, "
+        f"e.g. {examples}."
     )
-    return Delivery(
-        delivery.table, delivery.category, (), delivery.columns, delivery.fetched_at, delivery.live,
-        rejected=delivery.rejected, rows_total=delivery.rows_total, rejected_total=delivery.rejected_total,
-        failure=failure, label=delivery.label,
-    )  # fmt: skip
+    return replace(delivery, rows=(), failure=failure)
 
 
 def _require_accounts(deliveries: Sequence[Delivery]) -> None:

@@ -14,7 +14,7 @@ from account_health.model import Band, Direction, FlagState, Source, State
 from account_health.wording import REMEDIES, SOURCE_NAMES, SOURCE_PHRASES, minute, number, percent_down, rounded
 
 if TYPE_CHECKING:
-    from account_health.model import Assessment, MissingInput
+    from account_health.model import Assessment
     from account_health.policy import Policy
 
 
@@ -45,10 +45,9 @@ def render(template: str, **facts: Any) -> str:
 
 def _first_remedy(assessment: Assessment) -> str:
     """What to do first about the gap that could move the score most, e.g. `connect product analytics`."""
-    gaps: list[MissingInput] = [gap for gap in assessment.gaps if gap.high is not None and gap.low is not None]
-    if not gaps:
+    if not assessment.gaps:
         return ""
-    widest = max(gaps, key=lambda gap: (gap.high or 0) - (gap.low or 0))
+    widest = max(assessment.gaps, key=lambda gap: (gap.high or 0) - (gap.low or 0))
     is_there = any(report.source == widest.source and report.connector for report in assessment.inputs)
     remedy = "complete" if is_there and widest.state is State.NOT_CONNECTED else REMEDIES[widest.state]
     return f"{remedy} {SOURCE_PHRASES[Source(widest.source)]}"

@@ -25,25 +25,25 @@ class FoundAccount(Published):
     """One account of a search, with its health in brief."""
 
     id: str = Field(description="Pass this to the other tools")
-    name: str
-    segment: str | None = None
-    owner: str | None = None
-    arr: float | None = None
-    currency: str | None = None
-    renewal_date: date | None = None
-    score_rounded: int | None = None
-    band: Band | None = None
-    tier: Severity
+    name: str = Field(description="Display name (outside text)")
+    segment: str | None = Field(default=None, description="Segment")
+    owner: str | None = Field(default=None, description="Who looks after the account")
+    arr: float | None = Field(default=None, description="Annual recurring revenue, in `currency`")
+    currency: str | None = Field(default=None, description="ISO 4217 code of `arr`")
+    renewal_date: date | None = Field(default=None, description="Day of the next renewal")
+    score_rounded: int | None = Field(default=None, description="Score; absent when not scored")
+    band: Band | None = Field(default=None, description="Band of the score")
+    tier: Severity = Field(description="Worst severity of the raised flags and the band")
     flags: tuple[str, ...] = Field(default=(), description="Ids of raised risk flags")
 
 
 class FoundAccounts(Published):
     """One page of a search; `next_cursor` is absent on the last one."""
 
-    accounts: tuple[FoundAccount, ...]
-    total: int
-    next_cursor: str | None = None
-    notices: tuple[str, ...] = ()
+    accounts: tuple[FoundAccount, ...] = Field(description="This page, sorted by name")
+    total: int = Field(description="Accounts that fit, on all pages")
+    next_cursor: str | None = Field(default=None, description="Pass it back for the next page")
+    notices: tuple[str, ...] = Field(default=(), description="What else a reader has to know")
 
 
 @dataclass(frozen=True)

@@ -25,31 +25,31 @@ _PROBLEMS_SHOWN = 5
 class CheckedTable(Published):
     """How one table of a source stands over all accounts."""
 
-    table: str
-    state: State
-    rows: int
-    rejected: int = 0
+    table: str = Field(description="Name of the table")
+    state: State = Field(description="Observed, empty, stale or failed")
+    rows: int = Field(description="Rows that could be read")
+    rejected: int = Field(default=0, description="Rows that could not be read")
     unmatched: int = Field(default=0, description="Rows that belong to no known account")
-    as_of: datetime | None = None
-    problems: tuple[str, ...] = ()
+    as_of: datetime | None = Field(default=None, description="How fresh it is")
+    problems: tuple[str, ...] = Field(default=(), description="What could not be read, the first few")
 
 
 class CheckedSource(Published):
     """One connected system of one category, and its tables."""
 
-    source: str
-    connector: str
-    tables: tuple[CheckedTable, ...]
+    source: str = Field(description="Category")
+    connector: str = Field(description="Name of the system")
+    tables: tuple[CheckedTable, ...] = Field(description="Its tables")
 
 
 class CheckedSources(Published):
     """Which sources are connected, fresh or failing, and what to do."""
 
-    sources: tuple[CheckedSource, ...]
+    sources: tuple[CheckedSource, ...] = Field(description="Every connected system")
     not_connected: tuple[str, ...] = Field(description="Categories without any source")
-    accounts: int
-    advice: tuple[str, ...]
-    notices: tuple[str, ...] = ()
+    accounts: int = Field(description="Accounts known")
+    advice: tuple[str, ...] = Field(description="What to do, one step each")
+    notices: tuple[str, ...] = Field(default=(), description="What else a reader has to know")
 
     @property
     def is_healthy(self) -> bool:
@@ -78,8 +78,11 @@ async def check_sources(workspace: Workspace, as_of: str | None = None) -> Check
 
 
 def _table(holding: Holding, inputs: Inputs) -> CheckedTable:
-    rows = inputs.tables.rows(f"SELECT count(*) AS rows FROM {holding.table}_all WHERE delivery = {holding.index}")  # noqa: S608 - our own names
-    found = int(rows[0]["rows"])
+    counted = inputs.tables.rows(
+        f"SELECT count(*) AS rows, count(*) FILTER (account_id NOT IN (SELECT account_id FROM account_all)) AS strangers "  # noqa: S608 - our own names
+        f"FROM {holding.table}_all WHERE delivery = {holding.index}"
+    )[0]
+    found = int(counted["rows"])
     state = (
         State.FAILED if holding.failure else State.STALE if holding.stale else State.OBSERVED if found else State.EMPTY
     )
@@ -90,7 +93,7 @@ def _table(holding: Holding, inputs: Inputs) -> CheckedTable:
         state=state,
         rows=found,
         rejected=holding.rejected_total,
-        unmatched=holding.unmatched_rows,
+        unmatched=holding.unmatched_rows + int(counted["strangers"]),
         as_of=holding.as_of.replace(tzinfo=UTC) if holding.as_of else None,
         problems=tuple(problems),
     )
@@ -106,9 +109,9 @@ def _advice(sources: Sequence[CheckedSource], missing: Iterable[Source], entries
             if table.state is State.STALE and table.as_of:
                 advice.append(f"Refresh {where}: its newest row is from {minute(table.as_of.replace(tzinfo=None))}.")
             if table.rejected and table.state is not State.FAILED:
-                advice.append(f"Look at {table.rejected} unreadable rows in {where}.")
+                advice.append(f"Correct {where}: rows that could not be read: {table.rejected}.")
             if table.unmatched:
-                advice.append(f"Match {table.unmatched} rows in {where}: they belong to no known account.")
+                advice.append(f"Match {where}: rows that belong to no known account: {table.unmatched}.")
     advice += [f"Connect {SOURCE_PHRASES[source]} to make scores surer." for source in missing]
     return advice + _shared_domains(entries)
 

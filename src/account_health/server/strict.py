@@ -33,10 +33,11 @@ def untitled(node: Any, *, names_properties: bool = False) -> Any:
 
 
 def _brief(schema: dict[str, Any]) -> dict[str, Any]:
-    """An output schema without the prose of its models, which every listing would pay for; REFERENCE.md has it."""
+    """An output schema without prose, which every listing would pay for; REFERENCE.md has it."""
     models = [schema, *schema.get("$defs", {}).values()]
-    for model in models:
-        model.pop("description", None)
+    fields = [field for model in models for field in model.get("properties", {}).values()]
+    for described in (*models, *fields):
+        described.pop("description", None)
     return schema
 
 

@@ -1,0 +1,135 @@
+"""The golden cases: what is in the systems and what must come out, one file per metric and flag; see `cases/README.md`."""
+
+from __future__ import annotations
+
+import json
+import re
+import tomllib
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal
+
+import pytest
+from pydantic import BaseModel, ConfigDict
+from given import AS_OF, LONG_AGO, Given, ago, evaluation_of
+
+from account_health.evaluation import Evaluation
+from account_health.factors import evidence
+from account_health.flags import SEVERITIES
+from account_health.metrics.measure import SQL_FILES, sql
+from account_health.model import FlagState, Severity, State
+from account_health.policy import Policy, default_document, load_policy, parse_policy
+from account_health.tables import TABLES, Row, columns
+
+FOLDER = Path(__file__).parent / "cases"
+Kind = Literal["low", "high", "boundary", "missing", "not_applicable", "supplied"]
+
+
+class Case(BaseModel):
+    """One case of a file; unknown keys are refused, so that a slip of the pen is no silent success."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    subject: str
+    account_id: str
+    name: str
+    kind: Kind | None = None
+    as_of: datetime = AS_OF
+    policy: dict[str, Any] = {}
+    account: dict[str, Any] = {}
+    rows: dict[str, list[dict[str, Any]]] = {}
+    told: dict[str, float] = {}
+    history: dict[str, float] = {}
+    states: dict[str, State] = {}
+    tells: dict[str, list[str]] = {}
+    files: list[str] = []
+    value: float | str | None = None
+    points: float | None = None
+    seen: float | None = None
+    at_least: bool | None = None
+    ids: list[str] | None = None
+    state: FlagState | None = None
+    severity: Severity | None = None
+
+    def __str__(self) -> str:
+        return f"{self.subject}: {self.name}"
+
+    @property
+    def expected(self) -> dict[str, Any]:
+        """The outcomes that the case names."""
+        named = self.model_fields_set & {"value", "points", "seen", "at_least", "ids", "state", "severity"}
+        return {key: getattr(self, key) for key in named}
+
+    @property
+    def world(self) -> str:
+        """Cases of one world can be asked together; freshness of a file hangs on all of its rows, so these stay alone."""
+        alone = self.account_id if self.files else ""
+        tables = sorted({*self.rows, *self.states, *(["metric_value"] if self.told else [])})
+        return json.dumps([self.as_of, self.policy, tables, self.history, self.tells, alone], default=str)
+
+    def delivered(self) -> Iterator[Row]:
+        """The rows of the case as a connector would deliver them."""
+        told = [{"metric": metric, "value": value, "as_of": 0} for metric, value in self.told.items()]
+        entries = {"account": [{"name": self.name, **self.account}], "metric_value": told, **self.rows}
+        for table, given in entries.items():
+            for number, entry in enumerate(_expanded(given), 1):
+                yield TABLES[table].model_validate(self._fields(table, entry, number))
+
+    def _fields(self, table: str, entry: Mapping[str, Any], number: int) -> dict[str, Any]:
+        key = f"{table.removesuffix('_response').replace('survey', 'response')}_id"
+        named = {key: f"{table}-{number}"} if key in columns(table) else {}
+        dated = {column: self._dated(columns(table)[column], value) for column, value in entry.items()}
+        return {**named, **dated, "account_id": self.account_id}
+
+    def _dated(self, kind: str, value: Any) -> Any:
+        if kind not in ("DATE", "TIMESTAMP") or not isinstance(value, int | float):
+            return value
+        return ago(-value, before=self.as_of) if kind == "TIMESTAMP" else self.as_of.date() + timedelta(value)
+
+
+def _expanded(entries: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    for entry in entries:
+        times = {key: value for key, value in entry.items() if key != "times"}
+        first, last = entry["day"] if isinstance(entry.get("day"), list) else (0, 0)
+        for offset in range(last - first + 1):
+            yield from [times | ({"day": first + offset} if "day" in entry else {})] * entry.get("times", 1)
+
+
+def _cases(folder: Path) -> list[Case]:
+    found = []
+    for path in sorted(folder.glob("*.toml")):
+        for number, said in enumerate(tomllib.loads(path.read_text("utf-8"))["case"], 1):
+            rows = {table: said.pop(table) for table in TABLES if table in said and table != "account"}
+            found.append(Case(subject=path.stem, account_id=f"{path.stem}/{number}", rows=rows, **said))
+    return found
+
+
+METRICS, FLAGS = _cases(FOLDER), _cases(FOLDER / "flags")
+
+
+@cache
+def _evaluated(world: str) -> Evaluation:
+    cases = [case for case in METRICS + FLAGS if case.world == world]
+    first = cases[0]
+    states: dict[str, dict[str, State]] = {}
+    for case in cases:
+        for table, state in case.states.items():
+            states.setdefault(table, {})[case.account_id] = state
+    given = Given(
+        [row for case in cases for row in case.delivered()],
+        tables=[*first.rows, *first.states, *(["metric_value"] if first.told else [])],
+        history_from={table: ago(-start, before=first.as_of) for table, start in first.history.items()},
+        states=states,
+        columns=first.tells,
+        changes={table: {"live": False} for table in first.files},
+    )
+    return evaluation_of(given, policy=_policy(first), as_of=first.as_of)
+
+
+def _policy(case: Case) -> Policy:
+    document = default_document()
+    for key, change in case.policy.items():
+        document[key] = {**document[key], **change} if isinstance(change, dict) else change
+    return parse_policy(document, case.name)
