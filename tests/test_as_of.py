@@ -30,9 +30,7 @@ def test_a_date_means_the_end_of_that_day_in_the_time_zone_of_the_policy(
     assert asked_instant(text, zone, NOW) == instant
 
 
-@pytest.mark.parametrize(
-    "text", ["2026-11-21T09:00:00Z", "2026-11-21T10:00:00+01:00", "2026-11-21 09:00", "20261121T09"]
-)
+@pytest.mark.parametrize("text", ["2026-11-21T09:00:00Z", "2026-11-21T10:00:00+01:00", "2026-11-21 09:00"])
 def test_an_instant_is_taken_as_it_is_and_without_a_zone_as_utc(text: str) -> None:
     assert asked_instant(text, "America/New_York", NOW) == datetime(2026, 11, 21, 9)
 
@@ -55,11 +53,10 @@ def test_without_a_date_the_current_minute_is_asked(nothing: str | None) -> None
         "2026-11-21T25:00",
         "NaN",
         "2026-11-21\n",
-        "٢٠٢٦-١١-٢١x",
     ],
 )
 def test_anything_else_is_refused_with_an_example(garbage: str) -> None:
-    with pytest.raises(CallerError, match="as_of is no date. Write e.g. 2026-11-21"):
+    with pytest.raises(CallerError, match=r"as_of is no date\. Write e\.g\. 2026-11-21"):
         asked_instant(garbage, "UTC", NOW)
 
 

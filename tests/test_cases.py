@@ -6,14 +6,14 @@ import json
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
 import pytest
 from pydantic import BaseModel, ConfigDict
-from given import AS_OF, LONG_AGO, Given, ago, evaluation_of
+from given import AS_OF, Given, ago, evaluation_of
 
 from account_health.evaluation import Evaluation
 from account_health.factors import evidence
@@ -78,8 +78,8 @@ class Case(BaseModel):
                 yield TABLES[table].model_validate(self._fields(table, entry, number))
 
     def _fields(self, table: str, entry: Mapping[str, Any], number: int) -> dict[str, Any]:
-        key = f"{table.removesuffix('_response').replace('survey', 'response')}_id"
-        named = {key: f"{table}-{number}"} if key in columns(table) else {}
+        key = next((c for c in columns(table) if c.endswith("_id") and c not in ("account_id", "parent_id")), None)
+        named = {key: f"{table}-{number}"} if key and table != "account" else {}
         dated = {column: self._dated(columns(table)[column], value) for column, value in entry.items()}
         return {**named, **dated, "account_id": self.account_id}
 
@@ -133,3 +133,58 @@ def _policy(case: Case) -> Policy:
     for key, change in case.policy.items():
         document[key] = {**document[key], **change} if isinstance(change, dict) else change
     return parse_policy(document, case.name)
+
+
+def _outcome(case: Case) -> dict[str, Any]:
+    evaluation = _evaluated(case.world)
+    row = evaluation.row(case.account_id)
+    return _of_flag(evaluation, row, case.subject) if case in FLAGS else _of_metric(evaluation, row, case.subject)
+
+
+def _of_metric(evaluation: Evaluation, row: int, metric: str) -> dict[str, Any]:
+    matrix, weighted = evaluation.matrix, evaluation.rubric.metrics
+    cell = row, matrix.column(metric)
+    absent = "unknown" if matrix.applicable[cell] else "not applicable"
+    return {
+        "value": round(float(matrix.values[cell]), 6) if matrix.known[cell] else absent,
+        "points": round(evaluation.contributions.points[row, weighted.index(metric)], 6) if metric in weighted else None,
+        "seen": float(matrix.seen[cell]),
+        "at_least": bool(matrix.at_least[cell]),
+        "ids": list(evidence(evaluation, row, metric)),
+    }
+
+
+def _of_flag(evaluation: Evaluation, row: int, flag: str) -> dict[str, Any]:
+    at = evaluation.flags.flags.index(flag)
+    return {"state": evaluation.flags.state(row, at), "severity": SEVERITIES[evaluation.flags.severity[row, at]]}
+
+
+@pytest.mark.parametrize("case", METRICS + FLAGS, ids=str)
+def test_what_is_in_the_systems_gives_the_written_outcome(case: Case) -> None:
+    outcome = _outcome(case)
+    assert case.expected
+    assert {key: outcome[key] for key in case.expected} == case.expected
+
+
+@pytest.mark.parametrize("metric", load_policy().metrics)
+def test_every_metric_has_low_high_boundary_and_missing_cases_and_not_applicable_where_it_can_be(metric: str) -> None:
+    can_be_inapplicable = any(re.search(rf"\b{metric}_na\b", sql(name)) for name in SQL_FILES)
+    wanted = {"low", "high", "boundary", "missing"} | ({"not_applicable"} if can_be_inapplicable else set())
+    assert wanted <= {case.kind for case in METRICS if case.subject == metric}
+
+
+@pytest.mark.parametrize("metric", load_policy().weighted)
+def test_every_knee_of_a_curve_stands_in_a_case(metric: str) -> None:
+    told = {(case.value, case.points) for case in METRICS if case.subject == metric}
+    assert [knee for knee in load_policy().metrics[metric].curve if knee not in told] == []
+
+
+@pytest.mark.parametrize("flag", load_policy().flags)
+def test_every_flag_has_a_case_for_each_state_and_each_severity(flag: str) -> None:
+    cases = [case for case in FLAGS if case.subject == flag]
+    assert {case.state for case in cases} == set(FlagState)
+    assert {rule.is_ for rule in load_policy().flags[flag].severity} <= {case.severity for case in cases}
+
+
+def test_every_flag_of_the_policy_has_its_case_table_and_back() -> None:
+    assert {case.subject for case in FLAGS} == set(load_policy().flags)

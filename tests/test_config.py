@@ -94,14 +94,12 @@ def test_paths_are_relative_to_the_file_and_not_to_where_one_stands(
 
 
 def test_every_fault_is_named_at_once_by_its_place(tmp_path: Path) -> None:
-    fault = _fault(
-        tmp_path, 'polcy = "x"\nas_of = 3\n[sources.crm]\nfolder = "x"\n[sources.helpdesk]\nconnector = ""\n'
-    )
+    fault = _fault(tmp_path, 'polcy = "x"\nas_of = 3\n[sources.crm]\nfolder = "x"\n[sources.desk]\nconnector = ""\n')
 
     assert "\n- polcy: unknown key\n" in fault
     assert "\n- as_of: Input should be a valid string\n" in fault
     assert "\n- sources.crm.connector: missing\n" in fault
-    assert "\n- sources.helpdesk.connector: String should have at least 1 character\n" in fault
+    assert "\n- sources.desk.connector: String should have at least 1 character\n" in fault
     assert "REFERENCE.md" in fault
 
 

@@ -43,16 +43,27 @@ class Config:
     path: Path | None = field(default=None, compare=False)
 
 
-class _Source(BaseModel):
+class SourceTable(BaseModel):
+    """One `[sources.NAME]` table as written; besides `connector` it holds that connector's settings."""
+
     model_config = ConfigDict(extra="allow")
-    connector: Annotated[str, Field(min_length=1)]
+    connector: Annotated[str, Field(min_length=1)] = Field(description="Kind of the connector, e.g. `files`")
 
 
-class _File(BaseModel):
+class ConfigFile(BaseModel):
+    """The configuration file as written."""
+
     model_config = ConfigDict(extra="forbid")
-    policy: Annotated[str, Field(min_length=1)] | None = None
-    as_of: Annotated[str, Field(min_length=1)] | None = None
-    sources: Annotated[dict[str, _Source], Field(min_length=1)]
+    policy: Annotated[str, Field(min_length=1)] | None = Field(
+        default=None, description="Scoring policy to use; default: the built-in one"
+    )
+    as_of: Annotated[str, Field(min_length=1)] | None = Field(
+        default=None,
+        description="For a frozen export: the day every question is asked at, e.g. `2026-11-21`; default: now",
+    )
+    sources: Annotated[dict[str, SourceTable], Field(min_length=1)] = Field(
+        description="The sources, each under a name of your choice"
+    )
 
 
 DEMO = Config(folder=Path(), sources=(SourceConfig("demo", "demo", {}),), is_demo=True)
@@ -89,7 +100,7 @@ def load_config(path: Path) -> Config:
             f"The configuration {path} is not valid TOML: {err}.", "Correct the line named above."
         ) from err
     try:
-        file = _File.model_validate(document)
+        file = ConfigFile.model_validate(document)
     except ValidationError as err:
         lines = "\n".join(f"- {line}" for line in faults(err))
         raise ConfigurationError(

@@ -35,7 +35,7 @@ class AccountHealthError(Exception):
 
 
 class CallerError(AccountHealthError):
-    """The question cannot be answered as asked; asking differently helps."""
+    """The caller's to mend: the question cannot be answered as asked."""
 
 
 class AccountNotFound(CallerError):
@@ -55,7 +55,7 @@ class AmbiguousAccount(CallerError):
 
 
 class ConfigurationError(AccountHealthError):
-    """A file of the operator's is missing, unreadable or contradicts itself."""
+    """The operator's to mend: a file is missing, unreadable or contradicts itself."""
 
 
 class PolicyError(ConfigurationError):
@@ -63,7 +63,7 @@ class PolicyError(ConfigurationError):
 
 
 class SourceError(AccountHealthError):
-    """A source could not deliver; it becomes one line under Inputs Used, never an exception to the reader."""
+    """The source's to mend: it could not deliver. It stops an answer only if there is no list of accounts at all."""
 
 
 def faults(error: ValidationError) -> list[str]:

@@ -111,13 +111,14 @@ def _crm_score(evaluation: Evaluation, row: int) -> CrmScore | None:
     if profile["crm_score"] is None or low is None or high is None or higher_is is None or high <= low:
         return None
     share = min(max((profile["crm_score"] - low) / (high - low), 0.0), 1.0)
-    band = evaluation.policy.bands.of(rounded(100 * (share if higher_is == "healthier" else 1 - share)))
-    ours = evaluation.band(row)
+    rescaled = 100 * (share if higher_is == "healthier" else 1 - share)
+    band, ours = evaluation.policy.bands.of(rounded(rescaled)), evaluation.band(row)
     return CrmScore(
-        value=trimmed(profile["crm_score"]),
-        low=trimmed(low),
-        high=trimmed(high),
+        value=profile["crm_score"],
+        low=low,
+        high=high,
         higher_is=higher_is,
+        rescaled=trimmed(rescaled),
         band=band,
         agrees=None if ours is None else ours is band,
     )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from account_health.model import Direction, Factor
-from account_health.provenance import CALLER, origin
+from account_health.provenance import CALLER, is_current, origin
 from account_health.wording import sentence, trimmed
 
 if TYPE_CHECKING:
@@ -65,9 +65,10 @@ def voice(evaluation: Evaluation, row: int, name: str, value: float) -> str:
         at_least=bool(matrix.at_least[row, matrix.column(name)]),
     )
     supplied = matrix.supplied.get((evaluation.accounts[row], name))
-    if supplied is None:
-        return text
-    return f"{text} (supplied by {'caller' if supplied.provider == CALLER else 'the source, not computed here'})"
+    if supplied:
+        return f"{text} (supplied by {'caller' if supplied.provider == CALLER else 'the source, not computed here'})"
+    table = evaluation.policy.metrics[name].reads[0].partition(".")[0]
+    return f"{text} (current value)" if is_current(evaluation, evaluation.accounts[row], table) else text
 
 
 def evidence(evaluation: Evaluation, row: int, name: str) -> tuple[str, ...]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from pydantic import Field
+
 from account_health.markup import visible
 from account_health.model import AccountRef, InputReport, Published, Source, State
 from account_health.tables import TABLES, columns, dated_by

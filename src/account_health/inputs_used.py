@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from account_health.markup import code, prose
 from account_health.model import InputReport, Source, State
-from account_health.provenance import state_phrase
+from account_health.provenance import is_current, state_phrase
 from account_health.tables import TABLES
 from account_health.wording import day, listed, minute
 
@@ -115,7 +115,7 @@ def _used(evaluation: Evaluation, row: int, held: Held) -> str:
     if table == "account":
         profile = evaluation.profiles[evaluation.accounts[row]]
         fields = [words for column, words in _FIELDS.items() if profile[column] is not None]
-        undated = held.holding.fetched_at.date() > evaluation.inputs.as_of.date() and not held.last_at
+        undated = is_current(evaluation, evaluation.accounts[row], table)
         return (listed(fields, most=len(fields)) or "name only") + (" (current values)" if undated and fields else "")
     one, many = _COUNTED[table]
     if held.state is State.EMPTY:

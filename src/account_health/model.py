@@ -211,6 +211,7 @@ class CrmScore(Published):
     low: float = Field(description="Lowest value of its scale")
     high: float = Field(description="Highest value of its scale")
     higher_is: Literal["healthier", "riskier"] = Field(description="What a high value means")
+    rescaled: float = Field(description="The same from 0 to 100, higher is healthier")
     band: Band = Field(description="Band it would have here")
     agrees: bool | None = Field(default=None, description="Whether that is our band; absent when we have none")
 

@@ -11,7 +11,7 @@ import json
 import tomllib
 from functools import cached_property
 from importlib.resources import files
-from typing import TYPE_CHECKING, Annotated, Any, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
@@ -128,6 +128,7 @@ class Policy(Part):
     name: Annotated[str, Field(min_length=1)]
     version: Annotated[str, Field(min_length=1)]
     time_zone: str
+    headline: Literal["computed", "crm"]
     minimum: Minimum
     bands: Bands
     directions: Directions

@@ -30,6 +30,11 @@ def absence(evaluation: Evaluation, row: int, metric: str) -> Absence:
     """The first thing that a metric reads and that is not there."""
     chosen = evaluation.policy.metrics[metric]
     account = evaluation.accounts[row]
+    if outdated := evaluation.matrix.outdated.get((account, metric)):
+        said = lower_first(sentence(chosen, outdated.value, evaluation.policy))
+        since = day(outdated.as_of, evaluation.policy.time_zone)
+        source = evaluation.inputs.holdings[outdated.delivery].category
+        return Absence(source, State.STALE, f"the value supplied on {since} is too old to count: {said}")
     table = ""
     for entry in chosen.reads:
         columns = [column.partition(".")[::2] for column in entry.split("|")]
@@ -72,6 +77,14 @@ def origin(evaluation: Evaluation, row: int, metric: str) -> tuple[str, datetime
                     tzinfo=UTC
                 ) if as_of else None
     return str(evaluation.policy.metrics[metric].source), None
+
+
+def is_current(evaluation: Evaluation, account: str, table: str) -> bool:
+    """Whether a table shows today's undated values in an answer about an earlier day."""
+    held = [h for h in evaluation.held[account] if h.holding.table == table]
+    return table == "account" and any(
+        h.rows and h.last_at is None and h.holding.fetched_at.date() > evaluation.inputs.as_of.date() for h in held
+    )
 
 
 def state_phrase(evaluation: Evaluation, account: str, table: str, state: State) -> str:

@@ -6,23 +6,34 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from account_health.model import Source
 from account_health.render import render
 from account_health.wording import SOURCE_NAMES, number
 
 if TYPE_CHECKING:
-    from account_health.criteria import Metric
+    from collections.abc import Sequence
+
+    from account_health.criteria import Flag, Metric
     from account_health.policy import Policy
 
 
 def methodology(policy: Policy) -> str:
     """How scores are made under a policy: every weight, curve, flag, band, window and limit, each with its reason."""
+
+    def window(metric: Metric) -> str:
+        if metric.window is None:
+            return "-"
+        days = f"{policy.windows.days(metric.window)} days"
+        return days if metric.periods == 1 else f"{metric.periods} × {days}"
+
     return render(
         "methodology.md.j2",
         policy=policy,
-        curve=_curve,
         sources=SOURCE_NAMES,
-        categories=list(Source),
+        curve=_curve,
+        window=window,
+        reads=_reads,
+        raised_when=_raised_when,
+        severity=_severity,
     )
 
 
@@ -33,9 +44,26 @@ def packaged(name: str) -> str:
 
 
 def _curve(metric: Metric) -> str:
-    """A curve as `value -> points` pairs, levels by name."""
+    """A curve as `value → points` pairs, levels by name."""
     pairs = [
         (metric.levels[int(value)] if metric.levels else number(value), number(points))
         for value, points in metric.curve
     ]
     return ", ".join(f"{value} → {points}" for value, points in pairs)
+
+
+def _reads(metric: Metric) -> str:
+    return ", ".join(" or ".join(f"`{column}`" for column in entry.split("|")) for entry in metric.reads)
+
+
+def _raised_when(flag: Flag) -> str:
+    return " or ".join(_all_of(line) for line in flag.raise_when)
+
+
+def _severity(flag: Flag) -> str:
+    rules = [f"{rule.is_} when {_all_of(rule.when)}" if rule.when else str(rule.is_) for rule in flag.severity]
+    return ", else ".join(rules)
+
+
+def _all_of(conditions: Sequence[str]) -> str:
+    return " and ".join(f"`{condition}`" for condition in conditions)

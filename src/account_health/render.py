@@ -33,7 +33,13 @@ def render_summary(assessment: Assessment, policy: Policy) -> str:
     """The `Health: [Account]` summary as Markdown, risk flags first, one newline at the end."""
     template = _environment().get_template("summary.md.j2")
     return (
-        template.render(a=assessment, limits=policy.limits, bands=policy.bands, first=_first_remedy(assessment)).strip()
+        template.render(
+            a=assessment,
+            limits=policy.limits,
+            bands=policy.bands,
+            headline=policy.headline,
+            first=_first_remedy(assessment),
+        ).strip()
         + "\n"
     )
 

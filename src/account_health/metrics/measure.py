@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
 from functools import cache
 from importlib.resources import files
@@ -82,6 +83,7 @@ def _laid_out(
         dated={m: columns[m + "_on"] for m in metrics if m + "_on" in columns},
         last={m: _floats(columns[m + "_last"]) for m in metrics if m + "_last" in columns},
         supplied={},
+        outdated={},
     )
 
 
@@ -91,20 +93,29 @@ def _with_supplied(
     """The matrix with supplied values in place of computed ones: the caller's first, then a source's; never averaged."""
     index = {account: i for i, account in enumerate(matrix.accounts)}
     supplied: dict[tuple[str, str], Supplied] = {}
+    outdated: dict[tuple[str, str], Supplied] = {}
     for row in rows:
+        if row["metric"] not in policy.metrics or row["account_id"] not in index:
+            continue
         key = (row["account_id"], row["metric"])
-        usable = row["metric"] in policy.metrics and row["account_id"] in index and not _is_stale(row, inputs, policy)
-        if usable and (key not in supplied or row["provider"] == "caller"):
-            supplied[key] = Supplied(row["value"], row["as_of"], row["provider"], row["delivery"])
+        chosen = outdated if _is_stale(row, inputs, policy) else supplied
+        if key not in chosen or row["provider"] == "caller":
+            chosen[key] = Supplied(row["value"], row["as_of"], row["provider"], row["delivery"])
+    values, known, applicable, at_least = (
+        array.copy() for array in (matrix.values, matrix.known, matrix.applicable, matrix.at_least)
+    )
     for (account, metric), value in supplied.items():
         cell = index[account], matrix.column(metric)
-        matrix.values[cell], matrix.known[cell], matrix.applicable[cell], matrix.at_least[cell] = (
-            value.value,
-            True,
-            True,
-            False,
-        )
-    return MetricMatrix(**{**vars(matrix), "supplied": supplied})
+        values[cell], known[cell], applicable[cell], at_least[cell] = value.value, True, True, False
+    return replace(
+        matrix,
+        values=values,
+        known=known,
+        applicable=applicable,
+        at_least=at_least,
+        supplied=supplied,
+        outdated=outdated,
+    )
 
 
 def _is_stale(row: Mapping[str, Any], inputs: Inputs, policy: Policy) -> bool:
