@@ -1,0 +1,148 @@
+"""Every number says where it comes from, and every absence says why."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from markdown_it import MarkdownIt
+
+from account_health.model import State
+from account_health.policy import default_document, load_policy, parse_policy
+from account_health.render import render_summary
+from account_health.tables import MetricValue, SurveyResponse, Ticket, Touchpoint, UsageDay
+from given import AS_OF, Given, account, ago, assessments_of
+
+if TYPE_CHECKING:
+    from account_health.model import Assessment, MissingInput
+
+
+def test_a_supplied_value_that_is_too_old_is_stale_and_shown_with_value_and_date() -> None:
+    old = MetricValue(account_id="acme", metric="logins_change_pct", value=-42, as_of=ago(40))
+    gap = _gap_of("logins_change_pct", Given([account(), old]))
+    assert gap.state is State.STALE
+    assert "too old to count: logins down 42% on the 30 days before" in gap.sentence
+    assert "2026-10-12" in gap.sentence
+
+
+def test_a_supplied_value_that_is_fresh_replaces_nothing_silently() -> None:
+    fresh = MetricValue(account_id="acme", metric="logins_change_pct", value=-42, as_of=ago(2))
+    factor = _factor_of("logins_change_pct", Given([account(), fresh]))
+    assert factor.sentence == "Logins down 42% on the 30 days before (supplied by the source, not computed here)"
+    assert factor.as_of is not None
+    assert factor.as_of.replace(tzinfo=None) == ago(2)
+
+
+def test_an_old_survey_answer_is_stale_and_shown_with_value_and_date() -> None:
+    answer = SurveyResponse(account_id="acme", respondent="r", kind="nps", score=9, responded_at=ago(200))
+    gap = _gap_of("nps_latest", Given([account(), answer]))
+    assert gap.state is State.STALE
+    assert "latest NPS answers average 9 of 10, newest on 2026-05-05" in gap.sentence
+
+
+def test_an_undated_field_is_labelled_current_in_an_answer_about_the_past() -> None:
+    fetched_later = {"account": {"fetched_at": AS_OF}}
+    source = Given([account(contract_status="active")], changes=fetched_later)
+    assert "The contract is active (current value)" in _summary(source, as_of=ago(100))
+    assert "contract status (current values)" in _summary(source, as_of=ago(100))
+    assert "current value" not in _summary(source)
+
+
+def test_a_missing_column_of_a_connected_source_is_not_called_a_missing_connection() -> None:
+    source = Given(
+        [account(), Ticket(account_id="acme", ticket_id="1", opened_at=ago(3))], columns={"ticket": ["opened_at"]}
+    )
+    assert "the support platform does not provide this" in _gap_of("escalations_90d", source).sentence
+
+
+def test_a_history_that_starts_inside_the_window_is_said_with_its_date() -> None:
+    source = Given(
+        [account(), Ticket(account_id="acme", ticket_id="1", opened_at=ago(3))], history_from={"ticket": ago(10)}
+    )
+    gap = _gap_of("escalations_90d", source)
+    assert gap.state is State.PARTIAL
+    assert "history in the support platform starts on 2026-11-11" in gap.sentence
+
+
+def test_a_table_that_does_not_apply_makes_its_metrics_not_applicable_instead_of_missing() -> None:
+    source = Given([account()], tables=["invoice"], states={"invoice": {"acme": State.NOT_APPLICABLE}})
+    (assessment,) = assessments_of(source)
+    assert not [gap for gap in assessment.gaps if "overdue_invoices" in gap.metrics]
+
+
+def test_each_state_of_a_source_is_one_gap_and_one_line_under_inputs_used() -> None:
+    for state in (State.FAILED, State.STALE, State.PARTIAL, State.NOT_MATCHED):
+        source = Given([account()], tables=["usage_day"], states={"usage_day": {"acme": state}})
+        assert _gap_of("logins_change_pct", source).state is state
+        (assessment,) = assessments_of(source)
+        assert [report.state for report in assessment.inputs if report.source == "analytics"] == [state]
+
+
+def test_a_detail_of_the_source_is_quoted_and_cannot_become_markdown() -> None:
+    details = {"usage_day": {"details": {"acme": "two accounts fit: `a|b` and [x](https://evil.example)"}}}
+    source = Given(
+        [account()], tables=["usage_day"], states={"usage_day": {"acme": State.NOT_MATCHED}}, changes=details
+    )
+    sentence = _gap_of("logins_change_pct", source).sentence
+    assert "`a│b`" in sentence
+    assert "<a " not in MarkdownIt("gfm-like").render(sentence)
+
+
+def test_days_never_seen_count_from_the_start_of_observation_and_say_at_least() -> None:
+    mail = Touchpoint(account_id="acme", at=ago(5), kind="mail")
+    source = Given([account(), mail], history_from={"touchpoint": ago(50)})
+    factor = _factor_of("days_since_executive_touch", source)
+    assert factor.value == 50
+    assert factor.sentence == "Last executive touch at least 50 days ago"
+
+
+def test_evidence_names_the_newest_rows_first_and_at_most_five() -> None:
+    tickets = [
+        Ticket(account_id="acme", ticket_id=f"t{i}", opened_at=ago(i + 1), escalated_at=ago(i)) for i in range(1, 8)
+    ]
+    assert _factor_of("escalations_90d", Given([account(), *tickets])).evidence == ("t1", "t2", "t3", "t4", "t5")
+
+
+def test_the_score_of_the_crm_can_lead_and_the_computed_one_still_stands() -> None:
+    crm = account(crm_score=20, crm_score_low=0, crm_score_high=100, crm_score_higher_is="riskier")
+    text = _summary(Given([crm, *_use()]), headline="crm")
+    assert "**Score:** 80 (Green) — the CRM's own score, 20 on its scale of 0 to 100 (higher is riskier)." in text
+    assert "Computed here: " in text
+    assert "**Score:** 80" not in _summary(Given([crm, *_use()]))
+
+
+def test_without_a_score_in_the_crm_the_computed_one_leads_whatever_the_policy_says() -> None:
+    text = _summary(Given([account(), *_use()]), headline="crm")
+    assert "Computed here" not in text
+
+
+def test_a_crm_score_without_scale_is_named_but_not_compared() -> None:
+    (assessment,) = assessments_of(Given([account(crm_score=8)]))
+    assert assessment.crm_score is None
+    assert assessment.notices == ("The CRM carries a score of 8 without scale and direction; not compared.",)
+
+
+def _use() -> list[UsageDay]:
+    return [UsageDay(account_id="acme", day=ago(d).date(), logins=9, active_users=4, events=30) for d in range(1, 70)]
+
+
+def _gap_of(metric: str, source: Given) -> MissingInput:
+    (assessment,) = assessments_of(source)
+    (gap,) = [gap for gap in assessment.gaps if metric in gap.metrics]
+    return gap
+
+
+def _factor_of(metric: str, source: Given) -> Any:
+    (assessment,) = assessments_of(source)
+    (factor,) = [factor for factor in assessment.factors if factor.metric == metric]
+    return factor
+
+
+def _summary(source: Given, headline: str = "computed", **asked: Any) -> str:
+    policy = parse_policy(default_document() | {"headline": headline}, "test")
+    answers: list[Assessment] = assessments_of(replace(source), policy=policy, **asked)
+    return render_summary(answers[0], policy)
+
+
+def test_the_default_policy_puts_the_computed_score_first() -> None:
+    assert load_policy().headline == "computed"
