@@ -78,7 +78,7 @@ def _report(evaluation: Evaluation, row: int, source: Source, held: Sequence[Hel
         rows=sum(h.rows for h in held),
         rejected=sum(_rejected(h, account) for h in held),
         doubtful=sum(h.doubtful for h in held),
-        matched_by=matched if is_matched else None,
+        matched_by=(matched or None) if is_matched else None,
         sentence=_sentence(evaluation, row, held, as_of, matched if is_matched and present else None),
     )
 
@@ -97,7 +97,7 @@ def _sentence(
     account = evaluation.accounts[row]
     limit = evaluation.policy.limits.text_characters
     parts = [text for h in held if (text := _used(evaluation, row, h))]
-    parts = [listed(parts, most=len(parts))] if parts else []
+    parts = [listed(parts, most=len(parts))] if parts else ["name only"] if _is_named(held) else []
     parts += dict.fromkeys(_wrong(evaluation, account, h) for h in held if h.state not in (State.OBSERVED, State.EMPTY))
     if as_of:
         parts.append(f"as of {minute(as_of)}")
@@ -109,6 +109,10 @@ def _sentence(
     return text[:1].upper() + text[1:] if held[0].state in (State.FAILED, State.NOT_MATCHED) else text
 
 
+def _is_named(held: Sequence[Held]) -> bool:
+    return any(h.rows for h in held if h.holding.table == "account")
+
+
 def _used(evaluation: Evaluation, row: int, held: Held) -> str:
     """What was used of one table, e.g. `14 tickets since 2026-08-23`."""
     table = held.holding.table
@@ -116,7 +120,7 @@ def _used(evaluation: Evaluation, row: int, held: Held) -> str:
         profile = evaluation.profiles[evaluation.accounts[row]]
         fields = [words for column, words in _FIELDS.items() if profile[column] is not None]
         undated = is_current(evaluation, evaluation.accounts[row], table)
-        return (listed(fields, most=len(fields)) or "name only") + (" (current values)" if undated and fields else "")
+        return listed(fields, most=len(fields)) + (" (current values)" if undated and fields else "")
     one, many = _COUNTED[table]
     if held.state is State.EMPTY:
         return f"no {many}"

@@ -130,6 +130,8 @@ def _not_told(evaluation: Evaluation, account: str, table: str, source: Source |
 
 def _not_connected(evaluation: Evaluation, account: str, source: Source) -> Absence:
     """Nothing of the kind is connected at all, or what is connected cannot tell this."""
+    if any(h.holding.connector == CALLER for h in evaluation.held[account]):
+        return Absence(source, State.NOT_CONNECTED, "it was not supplied")
     if any(h.holding.category is source and h.state is not State.NOT_CONNECTED for h in evaluation.held[account]):
         return Absence(source, State.NOT_CONNECTED, f"{SOURCE_PHRASES[source]} does not provide this")
     return Absence(source, State.NOT_CONNECTED, f"{SOURCE_PHRASES[source]} is not connected")

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import ClassVar
 
 from account_health.connectors.base import Delivery, Query, Settings
-from account_health.model import Source, State
+from account_health.model import Source
 from account_health.tables import Account, MetricValue
 
 ACCOUNT_ID = "supplied"
@@ -35,7 +35,9 @@ class Supplied:
     async def fetch(self, query: Query) -> Sequence[Delivery]:
         """One delivery of metric values per category."""
         account = Account(account_id=ACCOUNT_ID, name=self.name)
-        deliveries = [Delivery("account", Source.CRM, [account], frozenset({"account_id", "name"}), query.as_of)]
+        deliveries = [
+            Delivery("account", Source.CRM, [account], frozenset({"account_id", "name"}), query.as_of, matched_by="")
+        ]
         for category in sorted({source for source, _ in self.values.values()}):
             rows = [
                 MetricValue(account_id=ACCOUNT_ID, metric=metric, value=value, as_of=query.as_of, provider="caller")
@@ -43,7 +45,5 @@ class Supplied:
                 if source is category
             ]
             columns = frozenset(MetricValue.model_fields)
-            deliveries.append(
-                Delivery("metric_value", category, rows, columns, query.as_of, absent=State.NOT_CONNECTED)
-            )
+            deliveries.append(Delivery("metric_value", category, rows, columns, query.as_of, matched_by=""))
         return deliveries
