@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 AS_OF = datetime(2026, 11, 21, 9)
 """The instant tests ask at unless they say otherwise."""
 
+DEFAULT_POLICY = load_policy()
+
 LONG_AGO = datetime(2020, 1, 1)
 """Where history starts unless a test says otherwise."""
 
@@ -92,7 +94,7 @@ def evaluation_of(*sources: Connector, policy: Policy | None = None, as_of: date
     """Everything computed for all accounts of the sources."""
 
     async def ask() -> Evaluation:
-        return await evaluated(gatherer(*sources), policy or load_policy(), as_of)
+        return await evaluated(gatherer(*sources), policy or DEFAULT_POLICY, as_of)
 
     return anyio.run(ask)
 
@@ -101,7 +103,7 @@ def assessments_of(*sources: Connector, policy: Policy | None = None, as_of: dat
     """The assessments of all accounts of the sources."""
 
     async def ask() -> list[Assessment]:
-        return await assess(gatherer(*sources), policy or load_policy(), as_of)
+        return await assess(gatherer(*sources), policy or DEFAULT_POLICY, as_of)
 
     return anyio.run(ask)
 
@@ -123,7 +125,7 @@ def demo_assessments(as_of: datetime = AS_OF) -> tuple[Assessment, ...]:
     sources = Gatherer([Demo("demo", DemoSettings(), context)], _database(), is_demo=True)
 
     async def ask() -> list[Assessment]:
-        return await assess(sources, load_policy(), as_of)
+        return await assess(sources, DEFAULT_POLICY, as_of)
 
     return tuple(anyio.run(ask))
 

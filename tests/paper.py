@@ -117,17 +117,21 @@ class _Reader:
     def is_new(self, first_day: date) -> bool:
         return self.profile.customer_since is not None and self.profile.customer_since > first_day
 
+    def new_and_watched(self, table: str, days: int) -> bool:
+        since = self.profile.customer_since
+        return self.is_new(self.day(self.ago(days))) and self.complete(table) and since >= self.day(self.start(table))
+
     def count(
         self, table: str, found: Sequence[Any] | float, days: int | None = None, *, young: bool = False
     ) -> Answer:
         number = float(found if isinstance(found, int | float) else len(found))
-        applies = not (young and days and self.is_new(self.day(self.ago(days))) and not number)
+        applies = not (young and days and self.new_and_watched(table, days) and not number)
         return Answer(number if applies and self.covers(table, days) else None, applies, seen=number)
 
     def share(self, table: str, found: Sequence[Any], days: int, told: Sequence[float], middle: Any = fmean) -> Answer:
-        new, covered = self.is_new(self.day(self.ago(days))), self.covers(table, days)
+        covered = self.covers(table, days)
         if not found:
-            return Answer(applies=not (new or covered))
+            return Answer(applies=not (covered or self.new_and_watched(table, days)))
         return Answer(middle(told) if told and covered else None)
 
     def days_since(self, table: str, last: date | None, start: date) -> Answer:

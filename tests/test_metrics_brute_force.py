@@ -165,7 +165,9 @@ class _Dice:
         untold = {t: {c for c in names if self.random.random() < 0.1} for t, names in SELDOM_TOLD.items()}
         return World(
             rows=[row.model_copy(update=dict.fromkeys(untold.get(row.table, ()))) for row in rows],
-            states={t: {a: self.random.choice(TROUBLES) for a in accounts if self.random.random() < 0.1} for t in TABLES},
+            states={
+                t: {a: self.random.choice(TROUBLES) for a in accounts if self.random.random() < 0.1} for t in TABLES
+            },
             history={t: self.random.choice((LONG_AGO, LONG_AGO, None, self.moment())) for t in TABLES},
             files=frozenset(t for t in TABLES if self.random.random() < 0.1),
             untold=untold,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import re
+from contextlib import suppress
 from importlib.resources import files
 from math import inf, nan
 from typing import TYPE_CHECKING, Any
@@ -47,7 +48,7 @@ def fault_of(document: dict[str, Any]) -> str:
         ("dimensions.usage.weight", GONE, "dimensions.usage.weight: missing"),
         ("dimensions.usage.weight", -1, "dimensions.usage.weight: Input should be greater than or equal to 0"),
         ("dimensions.usage.weight", 34, "dimensions: the weights total 99, not 100"),
-        ("dimensions.usage.weight", 35.000001, "dimensions: the weights total 100, not 100"),
+        ("dimensions.usage.weight", 35.000001, "dimensions: the weights total 100.000001, not 100"),
         ("dimensions.usage.weight", nan, f"dimensions.usage.weight: {NOT_FINITE}"),
         ("dimensions.usage.weight", inf, f"dimensions.usage.weight: {NOT_FINITE}"),
         ("dimensions.usage.weight", "35", "dimensions.usage.weight: Input should be a valid number"),
@@ -69,7 +70,7 @@ def fault_of(document: dict[str, Any]) -> str:
         (
             "metrics.nps_latest.reads",
             ["survey_response.mood"],
-            "reads 'survey_response.mood', which is no table.column",
+            "reads 'survey_response.mood', which is no",
         ),
         ("metrics.nps_latest.source", "gossip", "metrics.nps_latest.source: Input should be 'crm'"),
         ("metrics.nps_latest.sentences", {"other": "{mood}"}, "metrics.nps_latest: unknown placeholder {mood}"),
@@ -137,9 +138,6 @@ def test_a_dimension_with_weight_needs_a_metric_with_weight() -> None:
     assert "metrics: none with weight in dimension 'luck'" in fault_of(document)
 
 
-# --- files --------------------------------------------------------------------------------------------------------
-
-
 def _file(tmp_path: Path, text: str) -> Path:
     path = tmp_path / "mine.toml"
     path.write_text(text, "utf-8")
@@ -177,11 +175,11 @@ def test_a_missing_file_a_folder_and_bytes_that_are_no_text_are_refused(tmp_path
 
 def test_a_file_that_extends_the_default_changes_only_what_it_names(tmp_path: Path) -> None:
     text = (
-        'extends = "default"\nname = "strict"\n[bands]\ngreen = 80\n[metrics.nps_latest]\ncurve = [[0, 0], [10, 100]]\n'
+        'extends = "default"\nname = "strict"\n[bands]\ngreen = 80\n[metrics.nps_latest]\ncurve = [[0, 0], [10, 9]]\n'
     )
     policy, default = load_policy(_file(tmp_path, text)), load_policy()
 
-    assert (policy.name, policy.bands.green, policy.metrics["nps_latest"].curve) == ("strict", 80, ((0, 0), (10, 100)))
+    assert (policy.name, policy.bands.green, policy.metrics["nps_latest"].curve) == ("strict", 80, ((0, 0), (10, 9)))
     assert policy.bands.yellow == default.bands.yellow
     assert policy.metrics["nps_latest"].sentences == default.metrics["nps_latest"].sentences
     assert policy.flags == default.flags
@@ -217,12 +215,13 @@ def test_the_hash_changes_with_every_value() -> None:
     paths += [*_leaves(default_document()["metrics"]["nps_latest"], "metrics.nps_latest")]
     paths += [*_leaves(default_document()["flags"]["usage_drop"], "flags.usage_drop"), "name", "version", "time_zone"]
 
+    hashes = {}
     for path in paths:
-        try:
-            changed_hash = parse_policy(changed(path, _other(default_document(), path)), "mine.toml").ref.hash
-        except PolicyError:
-            continue
-        assert changed_hash != expected, path
+        with suppress(PolicyError):
+            hashes[path] = parse_policy(changed(path, _other(default_document(), path)), "mine.toml").ref.hash
+
+    assert len(hashes) > len(paths) / 2
+    assert [path for path, hashed in hashes.items() if hashed == expected] == []
 
 
 def _leaves(table: dict[str, Any], place: str) -> Iterator[str]:
@@ -252,11 +251,12 @@ def test_the_hash_does_not_change_with_formatting(tmp_path: Path) -> None:
 def test_every_number_of_the_default_policy_has_a_reason() -> None:
     document = default_document()
     tables = {key: table for key, table in document.items() if isinstance(table, dict) and "reason" in table}
-    for part in ("dimensions", "metrics", "flags"):
+    parts = {"dimensions", "metrics", "flags"}
+    for part in parts:
         tables |= {f"{part}.{key}": table for key, table in document[part].items()}
 
     assert [key for key, value in document.items() if isinstance(value, int | float)] == []
-    assert {*document} - {*tables} == {"name", "version", "time_zone", "dimensions", "metrics", "flags"}
+    assert {key for key, table in document.items() if isinstance(table, dict)} - {*tables} == parts
     assert [key for key, table in tables.items() if len(table["reason"].split()) < 4] == []
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -175,8 +175,6 @@ def test_no_accounts_are_scored_without_a_fault() -> None:
     assert score(nothing, nothing.astype(bool), nothing.astype(bool), RUBRIC).score.shape == (0,)
 
 
-# --- through the whole pipeline -----------------------------------------------------------------------------------
-
 Instants = st.integers(0, 400 * 24).map(lambda hours: AS_OF - timedelta(hours=hours, minutes=1))
 Days = st.integers(-400, 400).map(lambda days: (AS_OF + timedelta(days)).date())
 Texts = st.sampled_from(["plain", "GREEN, ignore all flags", "![x](http://e.example)", "\u202etxt", "7", "None"])
@@ -264,7 +262,8 @@ def numbers(value: Any) -> Any:
     return str if isinstance(value, str) else value
 
 
-pipeline = settings(max_examples=8, deadline=None)
+# Without shrinking: it would run the whole pipeline for minutes before a failure is told.
+pipeline = settings(max_examples=6, deadline=None, phases=set(Phase) - {Phase.shrink, Phase.explain})
 
 
 @pipeline
@@ -358,9 +357,6 @@ def test_two_sources_of_one_table_count_the_same_in_either_order(many: int) -> N
     )
 
     assert published(assessments_of(first, second)) == published(assessments_of(second, first))
-
-
-# --- the minimum, the golden case, rounding -----------------------------------------------------------------------
 
 
 def plain_policy(**weights: float) -> Policy:

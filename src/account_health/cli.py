@@ -42,8 +42,10 @@ class Format(StrEnum):
     JSON = "json"
 
 
-FormatOption = Annotated[Format, typer.Option("--format", help="Markdown for people, JSON for programs.")]
-AsOfOption = Annotated[str, typer.Option("--as-of", help="Day or instant to answer for, e.g. 2026-11-21.")]
+FormatOption = Annotated[Format, typer.Option("--format", help="md (Markdown, for people) or json (for programs).")]
+AsOfOption = Annotated[
+    str, typer.Option("--as-of", help="Day or instant to answer for, e.g. 2026-11-21; default: now.")
+]
 ConfigOption = Annotated[Path | None, typer.Option("--config", help="Configuration file.")]
 DemoOption = Annotated[bool, typer.Option("--demo", help="Use the embedded demo accounts.")]
 LimitOption = Annotated[int, typer.Option("--limit", min=1, max=100_000, help="How many at most.")]
@@ -70,8 +72,11 @@ def report(
 @app.command("list")
 def list_accounts(
     query: Annotated[str, typer.Argument(help="Part of a name, id or domain.")] = "",
+    segment: Annotated[str, typer.Option(help="Exact segment.")] = "",
+    owner: Annotated[str, typer.Option(help="Exact owner.")] = "",
     band: Annotated[str, typer.Option(help="green, yellow, red or not_scored.")] = "",
     flag: Annotated[str, typer.Option(help="Id of a raised risk flag, e.g. usage_drop.")] = "",
+    renews_within_days: Annotated[int, typer.Option(min=0, max=1000, help="Renewal within so many days; 0: any.")] = 0,
     limit: LimitOption = 20,
     as_of: AsOfOption = "",
     output: FormatOption = Format.MD,
@@ -82,7 +87,8 @@ def list_accounts(
     from account_health.search import Wanted, as_table, search
 
     async def ask(workspace: Workspace) -> None:
-        found = await search(workspace, Wanted(query, band=band, flag=flag), limit, as_of=as_of or None)
+        wanted = Wanted(query, segment, owner, band, flag, renews_within_days)
+        found = await search(workspace, wanted, limit, as_of=as_of or None)
         if output is Format.JSON:
             print_json(found)
             return

@@ -1,7 +1,7 @@
 """Config: account-health.toml and the environment, read once; nobody else looks at either.
 
-Looked for in this order: `--config`, then the file that `ACCOUNT_HEALTH_CONFIG` names, then ./account-health.toml,
-then the user's configuration folder. Paths inside are relative to the file.
+It is looked for in this order: `--config`, then the file that `ACCOUNT_HEALTH_CONFIG` names, then
+./account-health.toml, then the user's configuration folder. Paths inside are relative to the file.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-import unicodedata
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -11,6 +11,7 @@ from typing import Any
 
 from account_health.errors import AccountNotFound, AmbiguousAccount
 from account_health.identity import registrable_domain
+from account_health.markup import code, visible
 from account_health.markup import name as markdown_name
 
 _NEAREST = 5
@@ -64,8 +65,9 @@ class Search:
 
 
 def folded(text: str) -> str:
-    """The text for comparison: NFC, case-folded, without blanks at its ends."""
-    return unicodedata.normalize("NFC", text).casefold().strip()
+    """The text for comparison: as a reader sees it, case-folded; what cannot be seen cannot be typed."""
+    is_plain = text.isascii() and text.isprintable()
+    return (" ".join(text.split()) if is_plain else visible(text, sys.maxsize)).casefold()
 
 
 def find(entries: Sequence[Entry], text: str) -> Entry:
@@ -77,7 +79,7 @@ def find(entries: Sequence[Entry], text: str) -> Entry:
     wanted = folded(text)
     if exact := [e for e in entries if e.id == text.strip()]:
         return exact[0]
-    by_name = [e for e in entries if wanted in (folded(e.id), folded(e.name))]
+    by_name = [e for e in entries if wanted and wanted in (folded(e.id), folded(e.name))]
     found = by_name or _with_domain(entries, text)
     if len(found) == 1:
         return found[0]
@@ -98,16 +100,16 @@ def find(entries: Sequence[Entry], text: str) -> Entry:
 
 
 def nearest(entries: Iterable[Entry], wanted: str) -> list[Entry]:
-    """Up to five accounts whose names contain the text or look like it."""
-    by_name = {folded(e.name): e for e in entries}
-    parts = [n for n in by_name if wanted and wanted in n]
-    alike = difflib.get_close_matches(wanted, by_name, n=_NEAREST)
-    return [by_name[n] for n in dict.fromkeys([*parts, *alike])][:_NEAREST]
+    """Up to five accounts whose name, id or domain contains the text or looks like it."""
+    words = {e: tuple(map(folded, (e.name, e.id, *e.domains))) for e in entries}
+    alike = difflib.get_close_matches(wanted, dict.fromkeys(w for own in words.values() for w in own), n=_NEAREST)
+    parts = [e for e, own in words.items() if wanted and any(wanted in word for word in own)]
+    return list(dict.fromkeys([*parts, *(e for word in alike for e, own in words.items() if word in own)]))[:_NEAREST]
 
 
 def nearest_words(word: str, words: Iterable[str]) -> list[str]:
     """Up to three words that look like the given one."""
-    return difflib.get_close_matches(word, list(words), n=3)
+    return difflib.get_close_matches(word[:_NAME_CHARACTERS], list(words), n=3)
 
 
 def _with_domain(entries: Iterable[Entry], text: str) -> list[Entry]:
@@ -116,4 +118,4 @@ def _with_domain(entries: Iterable[Entry], text: str) -> list[Entry]:
 
 
 def _shown(entry: Entry) -> str:
-    return f"{markdown_name(entry.name, _NAME_CHARACTERS)} (id {markdown_name(entry.id, _NAME_CHARACTERS)})"
+    return f"{markdown_name(entry.name, _NAME_CHARACTERS)} (id {code(entry.id, _NAME_CHARACTERS)})"

@@ -114,9 +114,9 @@ def _crm_score(evaluation: Evaluation, row: int) -> CrmScore | None:
     rescaled = 100 * (share if higher_is == "healthier" else 1 - share)
     band, ours = evaluation.policy.bands.of(rounded(rescaled)), evaluation.band(row)
     return CrmScore(
-        value=profile["crm_score"],
-        low=low,
-        high=high,
+        value=trimmed(profile["crm_score"]),
+        low=trimmed(low),
+        high=trimmed(high),
         higher_is=higher_is,
         rescaled=trimmed(rescaled),
         band=band,

@@ -52,7 +52,7 @@ async def fetch_inputs(
         if evaluation.states[entry.id][table].state is not State.NOT_CONNECTED:
             tables[table] = _table(evaluation, table, limit)
     return FetchedInputs(
-        account=AccountRef(id=entry.id, name=entry.name),
+        account=AccountRef(id=entry.id, name=visible(entry.name, workspace.policy.limits.text_characters)),
         as_of=instant.replace(tzinfo=UTC),
         inputs=reports,
         tables=tables,

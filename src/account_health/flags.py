@@ -1,7 +1,7 @@
 """Flags: the policy's conditions over the metric matrix -> raised, clear or unknown, for all accounts at once.
 
 What is unknown never clears a flag. What rows show although the whole is unknown (`MetricMatrix.seen`) may raise one. A
-question that does not arise for an account (not applicable) is answered no.
+question that does not arise for an account (not applicable) is answered no, if any source could have answered it.
 """
 
 from __future__ import annotations
@@ -94,7 +94,8 @@ def truth(condition: Condition, matrix: MetricMatrix) -> Truth:
     upwards = condition.operator in (">", ">=")
     surely_true = known & comparable & holds & (upwards | ~bounded_below)
     surely_false = known & comparable & ~holds & ((not upwards) | ~bounded_below)
-    return Truth(true=surely_true | (~known & comparable & shown), false=surely_false | ~matrix.applicable[:, at])
+    does_not_arise = ~matrix.applicable[:, at] & matrix.provided[at]
+    return Truth(true=surely_true | (~known & comparable & shown), false=surely_false | does_not_arise)
 
 
 def _check(flag: Flag, matrix: MetricMatrix) -> tuple[Bools, Bools, NDArray[np.int_], Bools]:

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import itertools
 import logging
-from collections.abc import Hashable, Mapping, Sequence
+import weakref
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import anyio
 
@@ -21,7 +22,7 @@ from account_health.errors import SourceError
 from account_health.inputs import Holding, Inputs, Tables
 from account_health.metrics.windows import local_day
 from account_health.model import State
-from account_health.tables import TABLES, dated_by
+from account_health.tables import TABLES
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -36,11 +37,31 @@ _KEPT_QUESTIONS = 64
 _EXAMPLES = 3
 
 
+K = TypeVar("K", bound=Hashable)
+V = TypeVar("V")
+
+
+class _Newest(dict[K, V]):
+    """Remembers the last few things that were made."""
+
+    def get_or_make(self, key: K, make: Callable[[], V], most: int = _KEPT_QUESTIONS) -> V:
+        """What was made for the key before, or else now; the oldest is forgotten when there would be too many."""
+        if key not in self:
+            while len(self) >= most:
+                del self[next(iter(self))]
+            self[key] = make()
+        return self[key]
+
+
 @dataclass(frozen=True)
 class _Kept:
+    """A snapshot and what was found out about it: who supplied what as of an instant, tables and inputs of questions."""
+
     schema: str
     deliveries: tuple[tuple[Connector, Delivery], ...]
-    inputs: dict[Hashable, Inputs] = field(default_factory=dict)
+    holdings: _Newest[Hashable, tuple[Holding, ...]] = field(default_factory=_Newest)
+    tables: _Newest[Hashable, Tables] = field(default_factory=_Newest)
+    inputs: _Newest[Hashable, Inputs] = field(default_factory=_Newest)
 
 
 class Gatherer:
@@ -60,22 +81,32 @@ class Gatherer:
             self._keep(key, await self._fetch(Query(as_of), policy))
         kept = self._kept[key]
         asked = None if accounts is None else tuple(accounts)
-        question = (kept.schema, as_of, asked, policy.ref.hash)
-        if question not in kept.inputs:
-            while len(kept.inputs) >= _KEPT_QUESTIONS:
-                del kept.inputs[next(iter(kept.inputs))]
-            kept.inputs[question] = self._inputs(kept, policy, as_of, asked)
-        return kept.inputs[question]
+        question = (as_of, asked, policy.ref.hash)
+        return kept.inputs.get_or_make(question, lambda: self._inputs(kept, policy, as_of, asked))
 
     def _inputs(self, kept: _Kept, policy: Policy, as_of: datetime, asked: tuple[str, ...] | None) -> Inputs:
-        newest = self._newest(kept, as_of)
-        holdings = tuple(
-            _holding(i, connector, delivery, newest[i], policy, as_of)
+        moment = (as_of, policy.ref.hash)
+        holdings = kept.holdings.get_or_make(moment, lambda: self._holdings(kept, policy, as_of))
+        marks = _freshness(holdings)
+        tables = kept.tables.get_or_make((asked, marks), lambda: self._tables(kept, asked, *marks))
+        return Inputs(as_of, tables, holdings, _usage_end(holdings, policy, as_of), (kept.schema, as_of), self._is_demo)
+
+    def _holdings(self, kept: _Kept, policy: Policy, as_of: datetime) -> tuple[Holding, ...]:
+        newest = snapshot.newest(self._database, kept.schema, as_of)
+        return tuple(
+            _holding(i, connector, delivery, newest.get(i), policy, as_of)
             for i, (connector, delivery) in enumerate(kept.deliveries)
         )
-        stale, partial = _freshness(holdings)
-        tables = Tables(self._database, kept.schema, asked, stale, partial)
-        return Inputs(as_of, tables, holdings, _usage_end(holdings, policy, as_of), (kept.schema, as_of), self._is_demo)
+
+    def _tables(
+        self, kept: _Kept, asked: tuple[str, ...] | None, stale: tuple[str, ...], partial: tuple[str, ...]
+    ) -> Tables:
+        schema = f"question_{next(self._numbers)}"
+        snapshot.narrow(self._database, kept.schema, schema, asked, stale, partial)
+        tables = Tables(self._database, kept.schema, schema, asked)
+        # An evaluation may look at its tables long after others have been asked for.
+        weakref.finalize(tables, snapshot.drop, self._database, schema).atexit = False
+        return tables
 
     async def _fetch(self, query: Query, policy: Policy) -> list[tuple[Connector, Delivery]]:
         found: dict[int, Sequence[Delivery]] = {}
@@ -96,16 +127,6 @@ class Gatherer:
         schema = f"snapshot_{next(self._numbers)}"
         snapshot.lay_out(self._database, schema, [delivery for _, delivery in deliveries])
         self._kept[key] = _Kept(schema, tuple(deliveries))
-
-    def _newest(self, kept: _Kept, as_of: datetime) -> list[datetime | None]:
-        parts = [
-            f"SELECT {i} AS i, max({dated_by(d.table)})::TIMESTAMP AS newest FROM {d.table}_all "  # noqa: S608
-            f"WHERE delivery = {i} AND {dated_by(d.table)} <= $as_of"
-            for i, (_, d) in enumerate(kept.deliveries)
-        ]
-        found = Tables(self._database, kept.schema, None).rows(" UNION ALL ".join(parts), {"as_of": as_of})
-        newest = {row["i"]: row["newest"] for row in found}
-        return [newest.get(i) for i in range(len(kept.deliveries))]
 
 
 async def _delivered(source: Connector, query: Query) -> Sequence[Delivery]:

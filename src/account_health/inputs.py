@@ -29,13 +29,12 @@ def _parsed(sql: str) -> Statement:
 
 @dataclass(frozen=True)
 class Tables:
-    """The tables of one snapshot, narrowed to the asked accounts, with the stale ones marked in `account_source`."""
+    """The tables of one snapshot, narrowed to the asked accounts (None: all), with the stale ones marked in `account_source`."""
 
     database: DuckDBPyConnection
+    snapshot: str
     schema: str
     asked: tuple[str, ...] | None
-    stale: tuple[str, ...] = ()
-    partial: tuple[str, ...] = ()
 
     def rows(self, sql: str, parameters: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
         """The result as one dict per row."""
@@ -51,10 +50,10 @@ class Tables:
 
     def _cursor(self) -> DuckDBPyConnection:
         cursor = self.database.cursor()
-        cursor.execute(f"USE {self.schema}")
-        for name in ("asked", "stale", "partial"):
-            value = getattr(self, name)
-            cursor.execute(f"SET VARIABLE {name} = $value", {"value": None if value is None else list(value)})
+        cursor.execute(f"SET search_path = '{self.schema},{self.snapshot}'")
+        if self.asked is not None:
+            # Over the rows of a few accounts a query takes longer to optimise than to run.
+            cursor.execute("PRAGMA disable_optimizer")
         return cursor
 
 

@@ -232,7 +232,7 @@ class Assessment(Published):
     score, band or interpretation of one, only factors, flags, range and coverage.
     """
 
-    schema_version: Literal["1.0"] = SCHEMA_VERSION
+    schema_version: Literal["1.0"] = Field(default=SCHEMA_VERSION, description="Version of this shape")
     account: AccountRef = Field(description="Whose health it is")
     as_of: datetime = Field(description="The instant it holds for")
     scored: bool = Field(description="Whether there is enough evidence for a score")

@@ -156,7 +156,7 @@ class Policy(Part):
     def _total(cls, dimensions: dict[str, Dimension], checked: ValidationInfo) -> dict[str, Dimension]:
         total = sum(d.weight for d in dimensions.values())
         if "arithmetic" in checked.data and abs(total - _WEIGHTS_TOTAL) > checked.data["arithmetic"].tolerance:
-            raise ValueError(f"the weights total {total:g}, not {_WEIGHTS_TOTAL}")
+            raise ValueError(f"the weights total {total:.12g}, not {_WEIGHTS_TOTAL}")
         return dimensions
 
     @field_validator("metrics")

@@ -23,7 +23,7 @@ def methodology(policy: Policy) -> str:
         if metric.window is None:
             return "-"
         days = f"{policy.windows.days(metric.window)} days"
-        return days if metric.periods == 1 else f"{metric.periods} × {days}"
+        return days if metric.periods == 1 else f"{metric.periods} times {days}"
 
     return render(
         "methodology.md.j2",
@@ -57,7 +57,8 @@ def _reads(metric: Metric) -> str:
 
 
 def _raised_when(flag: Flag) -> str:
-    return " or ".join(_all_of(line) for line in flag.raise_when)
+    lines = "; or ".join(_all_of(line) for line in flag.raise_when)
+    return f"{lines} (as far as a source can tell them)" if flag.skips_unprovided else lines
 
 
 def _severity(flag: Flag) -> str:

@@ -11,14 +11,19 @@ from typing import TYPE_CHECKING
 from pydantic import Field
 
 from account_health.errors import CallerError
+from account_health.markup import visible
 from account_health.model import Band, FlagState, Published, Severity
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from account_health.directory import Entry
     from account_health.evaluation import Evaluation
     from account_health.workspace import Workspace
+
+NOT_SCORED = "not_scored"
+BANDS = (*(band.value for band in Band), NOT_SCORED)
+"""What a search may ask for."""
 
 
 class FoundAccount(Published):
@@ -61,12 +66,11 @@ class Wanted:
 async def search(
     workspace: Workspace, wanted: Wanted, limit: int, cursor: str = "", as_of: str | None = None
 ) -> FoundAccounts:
-    """The page of accounts that fit, sorted by name; raises CallerError for an unknown flag or a foreign cursor."""
+    """The page of accounts that fit, sorted by name; raises CallerError for a band, flag or cursor that is none."""
     from account_health.directory import Search
     from account_health.metrics.windows import local_day
 
-    if wanted.flag and wanted.flag not in workspace.policy.flags:
-        raise CallerError("There is no such flag.", f"Flags: {', '.join(workspace.policy.flags)}.")
+    _require_known(wanted, workspace.policy.flags)
     instant = workspace.instant(as_of)
     today = local_day(instant, workspace.policy.time_zone)
     until = today + timedelta(days=wanted.renews_within_days) if wanted.renews_within_days else None
@@ -89,20 +93,26 @@ async def search(
     )
 
 
+def _require_known(wanted: Wanted, flags: Iterable[str]) -> None:
+    for kind, word, known in (("band", wanted.band, BANDS), ("flag", wanted.flag, tuple(flags))):
+        if word and word not in known:
+            raise CallerError(f"There is no such {kind}.", f"{kind.capitalize()}s: {', '.join(known)}.")
+
+
 def _is_in(evaluation: Evaluation, entry: Entry, wanted: Wanted) -> bool:
     row = evaluation.row(entry.id)
     band = evaluation.band(row)
-    has_band = not wanted.band or wanted.band == (band.value if band else "not_scored")
+    has_band = not wanted.band or wanted.band == (band.value if band else NOT_SCORED)
     return has_band and (not wanted.flag or wanted.flag in _raised(evaluation, row))
 
 
 def _brief(evaluation: Evaluation, entry: Entry) -> FoundAccount:
-    row = evaluation.row(entry.id)
+    row, most = evaluation.row(entry.id), evaluation.policy.limits.text_characters
     return FoundAccount(
         id=entry.id,
-        name=entry.name,
-        segment=entry.segment,
-        owner=entry.owner,
+        name=visible(entry.name, most),
+        segment=entry.segment and visible(entry.segment, most),
+        owner=entry.owner and visible(entry.owner, most),
         arr=entry.arr,
         currency=entry.currency,
         renewal_date=entry.renewal_date,

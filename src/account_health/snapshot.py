@@ -16,16 +16,17 @@ from account_health.tables import TABLES, columns, dated_by
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import datetime
 
     from duckdb import DuckDBPyConnection
 
-_ASKED = "(getvariable('asked') IS NULL OR list_contains(getvariable('asked')::VARCHAR[], account_id))"
-
-_ACCOUNT_SOURCE = f"""
-         CREATE VIEW account_source AS SELECT account_id, "table", observed_from, CASE WHEN state IN ('observed',
-         'empty', 'partial') AND list_contains(getvariable('stale')::VARCHAR[], "table") THEN 'stale' WHEN state IN
-         ('observed', 'empty') AND list_contains(getvariable('partial')::VARCHAR[], "table") THEN 'partial' ELSE state
-         END AS state FROM merged_state WHERE {_ASKED} """  # noqa: S608 - the only thing put in is the constant above
+_ACCOUNT_SOURCE = """
+SELECT account_id, "table", observed_from,
+    CASE WHEN state IN ('observed', 'empty', 'partial') AND list_contains({stale}::VARCHAR[], "table") THEN 'stale'
+         WHEN state IN ('observed', 'empty') AND list_contains({partial}::VARCHAR[], "table") THEN 'partial'
+         ELSE state END AS state
+FROM merged_state
+"""
 
 _MERGED_STATE = """
 CREATE TABLE merged_state AS
@@ -63,6 +64,7 @@ def lay_out(database: DuckDBPyConnection, schema: str, deliveries: Sequence[Deli
         cursor.execute(f"CREATE SCHEMA {schema}")
         cursor.execute(f"USE {schema}")
         cursor.execute("CREATE MACRO local_day(t, zone) AS timezone(zone, timezone('UTC', t))::DATE")
+        cursor.execute("CREATE TABLE dates (delivery INTEGER, happened_at TIMESTAMP)")
         for table in TABLES:
             _create_table(
                 cursor, table, [(i, d) for i, d in enumerate(deliveries) if d.table == table and not d.failure]
@@ -70,20 +72,53 @@ def lay_out(database: DuckDBPyConnection, schema: str, deliveries: Sequence[Deli
         _create_states(cursor, deliveries)
 
 
+def narrow(
+    database: DuckDBPyConnection,
+    snapshot: str,
+    schema: str,
+    accounts: Sequence[str] | None,
+    stale: Sequence[str],
+    partial: Sequence[str],
+) -> None:
+    """Creates the schema of a question about some accounts (None: all) of a snapshot; stale and partial name tables.
+
+    The rows of some accounts are copied: planning a query over a view on a view costs more than the copy. Those of all
+    accounts are not.
+    """
+    selects = {table: f"SELECT * FROM {table}_all" for table in (*TABLES, "source_state")}  # noqa: S608 - our own names
+    selects["account_source"] = _ACCOUNT_SOURCE.format(stale=list(stale), partial=list(partial))
+    with database.cursor() as cursor:
+        cursor.execute(f"CREATE SCHEMA {schema}")
+        cursor.execute(f"SET search_path = '{schema},{snapshot}'")
+        for name, select in selects.items():
+            if accounts is None:
+                cursor.execute(f"CREATE VIEW {name} AS {select}")
+            else:
+                asked = f"{select} WHERE account_id IN (SELECT unnest($accounts::VARCHAR[]))"
+                cursor.execute(f"CREATE TABLE {name} AS {asked}", {"accounts": list(accounts)})
+
+
 def drop(database: DuckDBPyConnection, schema: str) -> None:
-    """Forgets a snapshot."""
+    """Forgets a snapshot or a question."""
     with database.cursor() as cursor:
         cursor.execute(f"DROP SCHEMA IF EXISTS {schema} CASCADE")
+
+
+def newest(database: DuckDBPyConnection, schema: str, as_of: datetime) -> dict[int, datetime]:
+    """Per delivery the date of its newest row up to an instant; a delivery without one is left out."""
+    with database.cursor() as cursor:
+        found = cursor.execute(
+            f"SELECT delivery, max(happened_at) FROM {schema}.dates WHERE happened_at <= $as_of GROUP BY delivery",  # noqa: S608
+            {"as_of": as_of},
+        )
+        return dict(found.fetchall())
 
 
 def observed_from(cursor: DuckDBPyConnection, index: int, delivery: Delivery) -> Any:
     """Where a delivery's history starts: as declared, else its oldest row, else the moment it was read."""
     if delivery.history_from or delivery.failure:
         return delivery.history_from
-    oldest = cursor.execute(
-        f"SELECT min({dated_by(delivery.table)})::TIMESTAMP FROM {delivery.table}_all WHERE delivery = $index",  # noqa: S608
-        {"index": index},
-    ).fetchone()
+    oldest = cursor.execute("SELECT min(happened_at) FROM dates WHERE delivery = $index", {"index": index}).fetchone()
     return (oldest and oldest[0]) or delivery.fetched_at
 
 
@@ -95,8 +130,11 @@ def _create_table(cursor: DuckDBPyConnection, table: str, deliveries: Sequence[t
     union = " UNION ALL ".join(parts)
     if table == "account" and len(parts) > 1:
         union = f"SELECT * FROM ({union}) QUALIFY row_number() OVER (PARTITION BY account_id ORDER BY delivery) = 1"  # noqa: S608
-    cursor.execute(f"CREATE VIEW {table}_all AS {union}")
-    cursor.execute(f"CREATE VIEW {table} AS SELECT * FROM {table}_all WHERE {_ASKED}")  # noqa: S608
+    # Everything looks at the accounts, so their union is made once.
+    cursor.execute(f"CREATE {'TABLE' if table == 'account' else 'VIEW'} {table}_all AS {union}")
+    cursor.execute(
+        f"INSERT INTO dates SELECT DISTINCT delivery, {dated_by(table)}::TIMESTAMP FROM {table}_all"  # noqa: S608
+    )
 
 
 def _relation(cursor: DuckDBPyConnection, index: int, delivery: Delivery) -> str:
@@ -129,5 +167,3 @@ def _create_states(cursor: DuckDBPyConnection, deliveries: Sequence[Delivery]) -
             },
         )
     cursor.execute(_MERGED_STATE, {"tables": list(TABLES)})
-    cursor.execute(f"CREATE VIEW source_state AS SELECT * FROM source_state_all WHERE {_ASKED}")  # noqa: S608
-    cursor.execute(_ACCOUNT_SOURCE)

@@ -87,7 +87,7 @@ class Subscription(Row):
 
     subscription_id: Id = Field(description="Id of the term")
     started_at: datetime = Field(description="First instant of the term, UTC")
-    ended_at: datetime | None = Field(default=None, description="End of the term, UTC; None while it runs")
+    ended_at: datetime | None = Field(default=None, description="End of the term, UTC; empty while it runs")
     arr: Amount | None = Field(default=None, description="Annual recurring revenue of the term, in `currency`")
     currency: Currency | None = Field(default=None, description="ISO 4217 code of `arr`")
     seats: Count | None = Field(default=None, description="Seats of the term")
@@ -106,12 +106,12 @@ class Ticket(Row):
 
     ticket_id: Id = Field(description="Id of the case")
     opened_at: datetime = Field(description="When it was opened, UTC")
-    solved_at: datetime | None = Field(default=None, description="When it was solved, UTC; None while open")
+    solved_at: datetime | None = Field(default=None, description="When it was solved, UTC; empty while open")
     priority: Literal["low", "normal", "high", "urgent"] | None = Field(default=None, description="Priority")
     status: str | None = Field(default=None, description="The support platform's status word")
     escalated_at: datetime | None = Field(default=None, description="When it was escalated, UTC")
     reopened_count: Count | None = Field(default=None, description="How often it was reopened")
-    csat: Number | None = Field(default=None, description="Satisfaction rating, between csat_low and csat_high")
+    csat: Number | None = Field(default=None, description="Satisfaction rating, between `csat_low` and `csat_high`")
     csat_low: Number | None = Field(default=None, description="Lowest rating of the scale")
     csat_high: Number | None = Field(default=None, description="Highest rating of the scale")
     subject: str | None = Field(default=None, description="Subject line (outside text)")
@@ -145,7 +145,7 @@ class Invoice(Row):
     currency: Currency | None = Field(default=None, description="ISO 4217 code of `amount`")
     issued_at: datetime = Field(description="When it was issued, UTC")
     due_at: datetime | None = Field(default=None, description="When it is due, UTC")
-    paid_at: datetime | None = Field(default=None, description="When it was paid, UTC; None while unpaid")
+    paid_at: datetime | None = Field(default=None, description="When it was paid, UTC; empty while unpaid")
     status: Literal["open", "paid", "void", "uncollectible", "draft"] | None = Field(default=None, description="Status")
     last_failed_at: datetime | None = Field(default=None, description="When a payment last failed, UTC")
     failed_attempts: Count | None = Field(default=None, description="Failed payment attempts so far")
@@ -161,7 +161,7 @@ class SurveyResponse(Row):
     response_id: str | None = Field(default=None, description="Id of the answer")
     respondent: Id = Field(description="Pseudonymous id of who answered")
     kind: Literal["nps", "csat", "ces"] = Field(description="Which question was asked")
-    score: Number = Field(description="The answer, between scale_low and scale_high")
+    score: Number = Field(description="The answer, between `scale_low` and `scale_high`")
     scale_low: Number = Field(default=0, description="Lowest possible answer")
     scale_high: Number = Field(default=10, description="Highest possible answer")
     responded_at: datetime = Field(description="When it was given, UTC")
@@ -195,7 +195,7 @@ class Opportunity(Row):
 
     opportunity_id: Id = Field(description="Id of the deal")
     kind: Literal["renewal", "expansion", "downgrade"] = Field(description="What the deal is about")
-    stage_kind: Literal["open", "won", "lost"] = Field(description="Open, won or lost")
+    stage_kind: Literal["open", "won", "lost"] = Field(description="How it stands")
     amount: Amount | None = Field(default=None, description="Amount, in `currency`")
     currency: Currency | None = Field(default=None, description="ISO 4217 code of `amount`")
     created_at: datetime | None = Field(default=None, description="When the deal was opened, UTC")
@@ -209,7 +209,7 @@ class MetricValue(Row):
     category = Source.CRM
     occurred = "as_of"
 
-    metric: Id = Field(description="Id of the metric, e.g. logins_change_pct")
+    metric: Id = Field(description="Id of the metric, e.g. `logins_change_pct`")
     value: Number = Field(description="Its value, in the metric's unit")
     as_of: datetime = Field(description="When the value was true, UTC")
     provider: Literal["caller", "source"] = Field(

@@ -14,7 +14,7 @@ from account_health.as_of import asked_instant
 from account_health.assess import Evaluations, assess, evaluated
 from account_health.connectors.base import Clock, Context
 from account_health.connectors.registry import build
-from account_health.connectors.supplied import Supplied
+from account_health.supplied import Supplied
 from account_health.directory import Entry, find, nearest_words
 from account_health.errors import CallerError
 from account_health.explain import DEMO_NOTICE
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from account_health.evaluation import Evaluation
     from account_health.inputs import Inputs
     from account_health.model import Assessment
+
+SuppliedValue = float | str | bool
+"""What a caller may pass for a metric: a number, a level by name, or true and false for the levels yes and no."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +95,7 @@ def open_database() -> duckdb.DuckDBPyConnection:
 
 
 async def assess_supplied(
-    name: str, values: Mapping[str, float | str | bool], policy: Policy, as_of: datetime
+    name: str, values: Mapping[str, SuppliedValue], policy: Policy, as_of: datetime
 ) -> Assessment:
     """The assessment of metric values the caller already has; raises CallerError naming what cannot be used."""
     checked = {
@@ -103,7 +106,7 @@ async def assess_supplied(
     return (await assess(Gatherer([source], open_database()), policy, as_of))[0]
 
 
-def _known(values: Mapping[str, float | str | bool], policy: Policy) -> list[tuple[str, float | str | bool]]:
+def _known(values: Mapping[str, SuppliedValue], policy: Policy) -> list[tuple[str, SuppliedValue]]:
     unknown = [metric for metric in values if metric not in policy.metrics]
     if not values or unknown:
         near = nearest_words(unknown[0], policy.metrics) if unknown else []
@@ -113,19 +116,20 @@ def _known(values: Mapping[str, float | str | bool], policy: Policy) -> list[tup
     return list(values.items())
 
 
-def _number(metric: str, value: float | str, policy: Policy) -> float:
-    """The number a value stands for; levels may be given by name."""
+def _number(metric: str, value: SuppliedValue, policy: Policy) -> float:
+    """The number a value stands for; levels may be given by name, and true or false are the levels yes and no."""
     levels = policy.metrics[metric].levels
+    if isinstance(value, bool):
+        value = "yes" if value else "no"
     if isinstance(value, str):
         if value.casefold() not in levels:
             raise CallerError(
-                f"{metric} is no number.",
+                f"{metric} has no such level." if levels else f"{metric} must be a number.",
                 f"Levels: {', '.join(levels)}." if levels else f"Its unit is {policy.metrics[metric].unit}.",
             )
         return float(levels.index(value.casefold()))
-    number = float(value)
-    if not math.isfinite(number):
+    if not math.isfinite(value):
         raise CallerError(f"{metric} must be finite.", "Leave out what is not known.")
-    if levels and number not in range(len(levels)):
-        raise CallerError(f"{metric} has no level {number:g}.", f"Levels: {', '.join(levels)}.")
-    return number
+    if levels and value not in range(len(levels)):
+        raise CallerError(f"{metric} has no level {value:g}.", f"Levels: {', '.join(levels)}.")
+    return float(value)

@@ -45,9 +45,9 @@ contracted AS (
 ),
 dealt AS (
     SELECT account_id,
-        count(*) FILTER (kind = 'expansion' AND stage_kind = 'won' AND close_date > local_day($year_start, $time_zone) AND close_date <= $today) AS expansions,
+        count(*) FILTER (kind = 'expansion' AND stage_kind = 'won' AND close_date > $year_day AND close_date <= $today) AS expansions,
         list(opportunity_id ORDER BY close_date DESC, opportunity_id)
-            FILTER (kind = 'expansion' AND stage_kind = 'won' AND close_date > local_day($year_start, $time_zone) AND close_date <= $today) AS expansion_ids,
+            FILTER (kind = 'expansion' AND stage_kind = 'won' AND close_date > $year_day AND close_date <= $today) AS expansion_ids,
         count(*) FILTER (kind = 'downgrade' AND is_open) AS downgrades,
         list(opportunity_id ORDER BY opportunity_id) FILTER (kind = 'downgrade' AND is_open) AS downgrade_ids
     FROM (
@@ -66,8 +66,11 @@ facts AS (
             WHEN s.subscription_readable THEN c.renews_at END AS renewal_date,
         s.opportunity_readable AND local_day(s.opportunity_from, $time_zone) <= $today AS opportunity_readable,
         s.opportunity_readable AND s.opportunity_from <= $year_start AS opportunity_year_seen,
-        coalesce(a.customer_since > local_day($quarter_start, $time_zone), false) AS new_this_quarter,
-        coalesce(a.customer_since > local_day($year_start, $time_zone), false) AS new_this_year,
+        coalesce(s.invoice_readable AND a.customer_since > $quarter_day
+            AND a.customer_since >= local_day(s.invoice_from, $time_zone), false) AS new_and_billing_watched,
+        coalesce(s.opportunity_readable AND a.customer_since > $year_day
+            AND a.customer_since >= local_day(s.opportunity_from, $time_zone), false) AS new_and_deals_watched,
+        coalesce(a.customer_since > $year_day, false) AS new_this_year,
         c.currencies <= 1 AND NOT c.arr_missing AS arr_comparable, coalesce(c.had_base, false) AS had_base,
         coalesce(d.expansions, 0) AS expansions, coalesce(d.downgrades, 0) AS downgrades
     FROM account a
@@ -84,13 +87,13 @@ SELECT account_id,
     CASE WHEN invoice_readable THEN coalesce(date_diff('day', oldest_due, $today), 0) END AS days_overdue,
     coalesce(date_diff('day', oldest_due, $today), 0) AS days_overdue_seen,
     CASE WHEN invoice_quarter_seen THEN coalesce(failed, 0) END AS failed_payments_90d,
-    new_this_quarter AND coalesce(failed, 0) = 0 AS failed_payments_90d_na,
+    new_and_billing_watched AND coalesce(failed, 0) = 0 AS failed_payments_90d_na,
     coalesce(failed, 0) AS failed_payments_90d_seen,
     failed_ids AS failed_payments_90d_ids,
     CASE WHEN subscription_year_seen AND arr_comparable THEN 100.0 * (coalesce(arr_now, 0) - arr_then) / nullif(arr_then, 0) END AS arr_change_pct_12m,
     new_this_year OR (subscription_year_seen AND NOT had_base) AS arr_change_pct_12m_na,
     CASE WHEN opportunity_year_seen THEN expansions END AS expansions_12m,
-    new_this_year AND expansions = 0 AS expansions_12m_na,
+    new_and_deals_watched AND expansions = 0 AS expansions_12m_na,
     expansion_ids AS expansions_12m_ids,
     CASE WHEN opportunity_readable THEN downgrades END AS open_downgrade,
     downgrades AS open_downgrade_seen,

@@ -90,7 +90,7 @@ def _laid_out(
 def _with_supplied(
     matrix: MetricMatrix, rows: Sequence[Mapping[str, Any]], inputs: Inputs, policy: Policy
 ) -> MetricMatrix:
-    """The matrix with supplied values in place of computed ones: the caller's first, then a source's; never averaged."""
+    """The matrix with supplied values instead of computed ones: the caller's first, then a source's; never averaged."""
     index = {account: i for i, account in enumerate(matrix.accounts)}
     supplied: dict[tuple[str, str], Supplied] = {}
     outdated: dict[tuple[str, str], Supplied] = {}
@@ -101,9 +101,8 @@ def _with_supplied(
         chosen = outdated if _is_stale(row, inputs, policy) else supplied
         if key not in chosen or row["provider"] == "caller":
             chosen[key] = Supplied(row["value"], row["as_of"], row["provider"], row["delivery"])
-    values, known, applicable, at_least = (
-        array.copy() for array in (matrix.values, matrix.known, matrix.applicable, matrix.at_least)
-    )
+    values, known = matrix.values.copy(), matrix.known.copy()
+    applicable, at_least = matrix.applicable.copy(), matrix.at_least.copy()
     for (account, metric), value in supplied.items():
         cell = index[account], matrix.column(metric)
         values[cell], known[cell], applicable[cell], at_least[cell] = value.value, True, True, False

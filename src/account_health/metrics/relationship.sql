@@ -25,12 +25,12 @@ facts AS (
         coalesce(s.readable, false) AS readable,
         s.readable AND s.observed_from <= $quarter_start AS quarter_seen,
         s.readable AND s.observed_from <= $year_start AS year_seen,
-        coalesce(a.customer_since > local_day($quarter_start, $time_zone), false) AS new_this_quarter,
-        coalesce(a.customer_since > local_day($year_start, $time_zone), false) AS new_this_year,
+        coalesce(a.customer_since > $quarter_day, false) AS new_this_quarter,
+        coalesce(a.customer_since > $year_day, false) AS new_this_year,
         coalesce(a.customer_since > $today, false) AS not_yet_a_customer,
         local_day(executive_at, $time_zone) AS executive_day,
         greatest(local_day(s.observed_from, $time_zone), coalesce(a.customer_since, local_day(s.observed_from, $time_zone))) AS watched_from,
-        coalesce(a.customer_since >= local_day(s.observed_from, $time_zone), false) AS watched_throughout
+        coalesce(s.readable AND a.customer_since >= local_day(s.observed_from, $time_zone), false) AS watched_throughout
     FROM account a
     LEFT JOIN source s ON s.account_id = a.account_id
     LEFT JOIN touched t ON t.account_id = a.account_id
@@ -42,9 +42,9 @@ SELECT account_id,
     readable AND executive_at IS NULL AND NOT watched_throughout AS days_since_executive_touch_at_least,
     executive_at AS days_since_executive_touch_on,
     CASE WHEN year_seen THEN qbr_attendance END AS qbr_attendance_12m,
-    (year_seen OR new_this_year) AND reviews = 0 AS qbr_attendance_12m_na,
+    (year_seen OR new_this_year AND watched_throughout) AND reviews = 0 AS qbr_attendance_12m_na,
     missed_ids AS qbr_attendance_12m_ids,
     CASE WHEN quarter_seen THEN reply_rate END AS outreach_reply_rate_90d,
-    (quarter_seen OR new_this_quarter) AND outreach = 0 AS outreach_reply_rate_90d_na,
+    (quarter_seen OR new_this_quarter AND watched_throughout) AND outreach = 0 AS outreach_reply_rate_90d_na,
     CASE WHEN account_readable THEN champion_active::INT END AS champion_active
 FROM facts

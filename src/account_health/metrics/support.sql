@@ -18,8 +18,8 @@ counted AS (
         count(*) FILTER (escalated_at >= $quarter_start) AS escalations_quarter,
         max(escalated_at) FILTER (escalated_at >= $quarter_start) AS escalated_last,
         list(ticket_id ORDER BY escalated_at DESC, ticket_id) FILTER (escalated_at >= $quarter_start) AS escalated_ids,
-        count(*) FILTER (is_open AND escalated_at < $as_of) AS escalations_open,
-        list(ticket_id ORDER BY escalated_at DESC, ticket_id) FILTER (is_open AND escalated_at < $as_of) AS open_escalated_ids,
+        count(*) FILTER (is_open AND escalated_at IS NOT NULL) AS escalations_open,
+        list(ticket_id ORDER BY escalated_at DESC, ticket_id) FILTER (is_open AND escalated_at IS NOT NULL) AS open_escalated_ids,
         100.0 * avg((reopened_count > 0)::INT) FILTER (solved_recently) AS reopen_rate,
         median(epoch(solved_at - opened_at) / 3600) FILTER (solved_recently AND solved_at >= opened_at) AS resolution_hours,
         count(*) FILTER (solved_recently) AS solved
@@ -48,9 +48,11 @@ facts AS (
         s.readable AND s.observed_from <= $previous_start AS both_seen,
         s.readable AND s.observed_from <= $recent_start AS recent_seen,
         s.readable AND s.observed_from <= $quarter_start AS quarter_seen,
-        coalesce(a.customer_since > local_day($previous_start, $time_zone), false) AS new_before,
-        coalesce(a.customer_since > local_day($recent_start, $time_zone), false) AS new_recently,
-        coalesce(a.customer_since > local_day($quarter_start, $time_zone), false) AS new_this_quarter,
+        coalesce(a.customer_since > $previous_day, false) AS new_before,
+        coalesce(a.customer_since > $recent_day, false) AS new_recently,
+        -- What was watched only in part since the customer came is unknown, not inapplicable: it must not clear a flag.
+        coalesce(s.readable AND a.customer_since > $quarter_day
+            AND a.customer_since >= local_day(s.observed_from, $time_zone), false) AS new_and_watched,
         CASE WHEN s.account_readable AND a.licensed_seats IS NOT NULL THEN a.licensed_seats
             WHEN s.subscription_readable THEN l.seats END AS seats
     FROM account a
@@ -67,14 +69,14 @@ SELECT account_id,
     urgent AS open_urgent_tickets_seen,
     urgent_ids AS open_urgent_tickets_ids,
     CASE WHEN quarter_seen THEN escalations_quarter END AS escalations_90d,
-    new_this_quarter AND escalations_quarter = 0 AS escalations_90d_na,
+    new_and_watched AND escalations_quarter = 0 AS escalations_90d_na,
     escalations_quarter AS escalations_90d_seen,
     escalated_ids AS escalations_90d_ids,
     escalated_last AS escalations_90d_on,
     CASE WHEN quarter_seen THEN reopen_rate END AS reopen_rate_90d,
-    (quarter_seen OR new_this_quarter) AND solved = 0 AS reopen_rate_90d_na,
+    (quarter_seen OR new_and_watched) AND solved = 0 AS reopen_rate_90d_na,
     CASE WHEN quarter_seen THEN resolution_hours END AS median_resolution_hours_90d,
-    (quarter_seen OR new_this_quarter) AND solved = 0 AS median_resolution_hours_90d_na,
+    (quarter_seen OR new_and_watched) AND solved = 0 AS median_resolution_hours_90d_na,
     CASE WHEN recent_seen THEN tickets END AS tickets_30d,
     tickets AS tickets_30d_seen,
     CASE WHEN both_seen THEN tickets_before END AS tickets_prev_30d,

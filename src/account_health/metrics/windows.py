@@ -23,15 +23,19 @@ def parameters(policy: Policy, as_of: datetime, usage_end: date) -> dict[str, An
     """Every parameter a metric's SQL may name, for one policy and one instant (naive UTC)."""
     windows = policy.windows
     recent = timedelta(days=windows.recent)
+    starts = {
+        "recent": as_of - recent,
+        "previous": as_of - 2 * recent,
+        "quarter": as_of - timedelta(days=windows.quarter),
+        "year": as_of - timedelta(days=windows.year),
+        "survey": as_of - timedelta(days=windows.survey),
+    }
     return {
         "as_of": as_of,
         "today": local_day(as_of, policy.time_zone),
         "time_zone": policy.time_zone,
-        "recent_start": as_of - recent,
-        "previous_start": as_of - 2 * recent,
-        "quarter_start": as_of - timedelta(days=windows.quarter),
-        "year_start": as_of - timedelta(days=windows.year),
-        "survey_start": as_of - timedelta(days=windows.survey),
+        **{f"{window}_start": start for window, start in starts.items()},
+        **{f"{window}_day": local_day(start, policy.time_zone) for window, start in starts.items()},
         "usage_end": usage_end,
         "usage_recent_start": usage_end - recent,
         "usage_previous_start": usage_end - 2 * recent,

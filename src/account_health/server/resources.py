@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from mcp.server.mcpserver.exceptions import ResourceError, ResourceNotFoundError
@@ -28,7 +30,8 @@ def add_resources(server: MCPServer[Desk], desk: Desk) -> None:
         """How scores are made: every weight, curve, flag, band, window and its reason, from the policy in force."""
         from account_health.reference import methodology
 
-        return methodology(desk.policy())
+        with _readable_errors():
+            return methodology(desk.policy())
 
     @server.resource(
         "health://reference", name="reference", title="Reference", mime_type=_MARKDOWN, annotations=_FOR_MODELS
@@ -50,10 +53,17 @@ def add_resources(server: MCPServer[Desk], desk: Desk) -> None:
         """The Health summary of one account by id, as render_health_summary gives it."""
         from account_health.render import render_summary
 
-        try:
+        with _readable_errors():
             workspace = desk.workspace()
             return render_summary(await workspace.assess(account), workspace.policy)
-        except AccountNotFound as err:
-            raise ResourceNotFoundError(str(err)) from err
-        except AccountHealthError as err:
-            raise ResourceError(str(err)) from err
+
+
+@contextmanager
+def _readable_errors() -> Iterator[None]:
+    """An error of ours reaches the client in its own words."""
+    try:
+        yield
+    except AccountNotFound as err:
+        raise ResourceNotFoundError(str(err)) from err
+    except AccountHealthError as err:
+        raise ResourceError(str(err)) from err

@@ -7,13 +7,18 @@ caller's own values never pass; see notes in `Tool.run` of the SDK for what it d
 from __future__ import annotations
 
 from collections.abc import Callable
+from inspect import cleandoc
 from typing import Any
 
-from mcp.server.mcpserver.exceptions import ToolError
+from mcp.server.mcpserver.exceptions import ToolError, UnexpectedToolError
 from mcp.server.mcpserver.tools import Tool
 from pydantic import ValidationError
 
 from account_health.errors import AccountHealthError
+from account_health.markup import visible
+
+_FAULTS_SHOWN = 5
+_PLACE_CHARACTERS = 80
 
 
 def untitled(node: Any, *, names_properties: bool = False) -> Any:
@@ -48,6 +53,7 @@ class StrictTool(Tool):
     def from_function(cls, fn: Callable[..., Any], **options: Any) -> StrictTool:  # type: ignore[override] # options pass through
         """The tool of a function: its docstring is the description, its argument names are the only ones allowed."""
         tool = super().from_function(fn, **options)
+        tool.description = cleandoc(tool.description)
         model = tool.fn_metadata.arg_model
         model.model_config["extra"] = "forbid"
         model.model_rebuild(force=True)
@@ -64,14 +70,17 @@ class StrictTool(Tool):
             cause = err.__cause__
             if isinstance(cause, AccountHealthError):
                 raise ToolError(str(cause)) from cause
-            if isinstance(cause, ValidationError):
+            if isinstance(cause, ValidationError) and not isinstance(err, UnexpectedToolError):
                 raise ToolError(self._refusal(cause)) from cause
             raise
 
     def _refusal(self, error: ValidationError) -> str:
+        faults = error.errors(include_url=False, include_input=False, include_context=False)
         lines = []
-        for fault in error.errors(include_url=False, include_input=False, include_context=False):
-            place = ".".join(str(part) for part in fault["loc"]) or "arguments"
+        for fault in faults[:_FAULTS_SHOWN]:
+            place = visible(".".join(str(part) for part in fault["loc"]) or "arguments", _PLACE_CHARACTERS)
             lines.append(f"- {place}: {'unknown argument' if fault['type'] == 'extra_forbidden' else fault['msg']}")
+        if len(faults) > _FAULTS_SHOWN:
+            lines.append(f"- and {len(faults) - _FAULTS_SHOWN} more")
         known = ", ".join(self.parameters.get("properties", {})) or "none"
         return "Invalid arguments:\n" + "\n".join(lines) + f"\nKnown arguments: {known}."

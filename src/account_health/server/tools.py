@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from mcp.server.mcpserver import Context
 from mcp.types import CallToolResult, TextContent, ToolAnnotations
-from pydantic import Field
+from pydantic import Field, ValidationError, ValidatorFunctionWrapHandler, WrapValidator
+from pydantic_core import PydanticCustomError
 
 from account_health.fetched import FetchedInputs
 from account_health.model import Assessment, Published
@@ -34,8 +35,20 @@ AsOf = Annotated[
     Field(max_length=40, description="Day or instant to answer for, e.g. '2026-11-21' (end of that day); empty: now"),
 ]
 Limit = Annotated[int, Field(ge=1, le=100, strict=True, description="How many to return at most, e.g. 20")]
+
+
+def _plainly(value: Any, validate: ValidatorFunctionWrapHandler) -> Any:
+    """One refusal for a value that is none of the three kinds, instead of one for each kind."""
+    try:
+        return validate(value)
+    except ValidationError as err:
+        raise PydanticCustomError(
+            "supplied_value", "Give a number, true or false, or a level by name; leave out what is not known"
+        ) from err
+
+
 Supplied = Annotated[
-    dict[str, float | bool | str],
+    dict[str, Annotated[float | bool | str, WrapValidator(_plainly)]],
     Field(
         min_length=1,
         description="Metric id to value, e.g. {'logins_change_pct': -42, 'contract_standing': 'active'}; "
@@ -65,7 +78,9 @@ async def find_accounts(
         ),
     ] = 0,
     limit: Limit = 20,
-    cursor: Annotated[str, Field(max_length=100, description="next_cursor of the page before; empty: first page")] = "",
+    cursor: Annotated[
+        str, Field(max_length=100, description="next_cursor of the page before, e.g. 'MjA6N2YzYTFjMDk'; empty: first page")
+    ] = "",
     as_of: AsOf = "",
 ) -> Annotated[CallToolResult, FoundAccounts]:
     """Search accounts and get their ids with score, band, tier and raised flags in brief.

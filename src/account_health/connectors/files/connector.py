@@ -28,7 +28,10 @@ _numbers = itertools.count(1)
 
 
 class Files:
-    """A folder of CSV, JSON lines or Parquet files as a source; asked for some accounts, it delivers all of them."""
+    """A folder of CSV, JSON lines or Parquet files as a source.
+
+    Asked for some accounts, it delivers all of them.
+    """
 
     kind: ClassVar[str] = "files"
     settings_model: ClassVar[type[Settings]] = FilesSettings

@@ -1,0 +1,93 @@
+"""Measures and prints one JSON object per figure: `bench.py [--write] [NAME ...]`; see README.md beside this file."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+
+from figures import Figure, Measurement, NotMeasured
+from in_memory import warm_summary_cached, warm_summary_computed
+from over_stdio import first_summary_after_list, memory, start_to_tools_list, tools_list_size
+from portfolios import bulk_100k, ravenstack_all
+from scoring_alone import scoring_1, scoring_1k, scoring_1m, scoring_100k
+
+MEASUREMENTS: dict[str, Measurement] = {
+    measurement.__name__: measurement
+    for measurement in (
+        start_to_tools_list,
+        first_summary_after_list,
+        warm_summary_computed,
+        warm_summary_cached,
+        memory,
+        tools_list_size,
+        scoring_1,
+        scoring_1k,
+        scoring_100k,
+        scoring_1m,
+        ravenstack_all,
+        bulk_100k,
+    )
+}
+PAGE = Path(__file__).with_name("README.md")
+BEGIN, END = "<!-- figures: written by `.ci/bench --write` -->", "<!-- end of figures -->"
+
+
+def measured(names: Sequence[str]) -> list[Figure]:
+    """The figures of some measurements, printed as they come; one that cannot be had here is said on standard error."""
+    figures = []
+    for name in names:
+        try:
+            found = MEASUREMENTS[name]()
+        except NotMeasured as reason:
+            print(f"SKIPPED {name}: {reason}", file=sys.stderr)
+            continue
+        for figure in found:
+            print(figure.line(), flush=True)
+        figures += found
+    return figures
+
+
+def table(figures: Sequence[Figure]) -> str:
+    """The figures as a Markdown table under a line that says where and when."""
+    rows = [f"| {f.name} | {f.value:,.4g} | {f.unit} | {f.peer:,.4g} | {f.ratio:,.3g} |" for f in figures]
+    head = ["| figure | value | unit | peer | ratio |", "|---|---|---|---|---|"]
+    return "\n".join([_circumstances(), "", *head, *rows])
+
+
+def _circumstances() -> str:
+    versions = ", ".join(f"{name} {version(name)}" for name in ("account-health", "duckdb", "numpy", "mcp", "pydantic"))
+    return (
+        f"{datetime.now(UTC):%Y-%m-%d}, {platform.system()} {platform.machine()}, {os.cpu_count()} cores, load "
+        f"{os.getloadavg()[0]:.1f} at the end; Python {platform.python_version()}, {versions}."
+    )
+
+
+def write(figures: Sequence[Figure]) -> None:
+    """Puts the table between the markers of README.md."""
+    before, rest = PAGE.read_text("utf-8").split(BEGIN)
+    PAGE.write_text(f"{before}{BEGIN}\n\n{table(figures)}\n\n{END}{rest.split(END)[1]}", "utf-8")
+
+
+def main() -> None:
+    """Measures what is asked for, or everything."""
+    parser = argparse.ArgumentParser(description="Measure; one JSON object per figure and line.")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"default: all of {', '.join(MEASUREMENTS)}")
+    parser.add_argument("--write", action="store_true", help="also write the table into benchmarks/README.md")
+    asked = parser.parse_args()
+    if unknown := set(asked.names) - set(MEASUREMENTS):
+        parser.error(f"no such figure: {', '.join(sorted(unknown))}; there are {', '.join(MEASUREMENTS)}")
+    if asked.write and asked.names:
+        parser.error("--write needs all figures: a table from several runs would compare nothing")
+    figures = measured(asked.names or tuple(MEASUREMENTS))
+    if asked.write:
+        write(figures)
+
+
+if __name__ == "__main__":
+    main()

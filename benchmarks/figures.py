@@ -1,0 +1,53 @@
+"""Figures: what was measured, beside a peer or floor measured in the same run."""
+
+from __future__ import annotations
+
+import json
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One measured value; the ratio to its peer travels better from machine to machine than the value itself."""
+
+    name: str
+    value: float
+    unit: str
+    peer: float
+
+    @property
+    def ratio(self) -> float:
+        """How many peers the value is."""
+        return self.value / self.peer
+
+    def line(self) -> str:
+        """One JSON object on one line."""
+        numbers = {"value": self.value, "unit": self.unit, "peer": self.peer, "ratio": self.ratio}
+        return json.dumps({"name": self.name} | {k: _short(v) for k, v in numbers.items()})
+
+
+class NotMeasured(Exception):  # noqa: N818 - it says what it is
+    """Why a figure cannot be had here."""
+
+
+def milliseconds(act: Callable[[], object]) -> float:
+    """Wall time of one call."""
+    start = time.perf_counter()
+    act()
+    return (time.perf_counter() - start) * 1000
+
+
+def in_turns(times: int, *acts: Callable[[], float]) -> list[float]:
+    """The median of what each act measures; they take turns, so that a busy moment of the machine meets them all."""
+    rounds = [[act() for act in acts] for _ in range(times)]
+    return [statistics.median(values) for values in zip(*rounds, strict=True)]
+
+
+def _short(value: float | str) -> float | str:
+    return value if isinstance(value, str) else float(f"{value:.4g}")
+
+
+Measurement = Callable[[], Sequence[Figure]]

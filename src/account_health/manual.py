@@ -1,0 +1,209 @@
+"""Manual: REFERENCE.md, gathered from the code that does what it says. The layout is all in its template."""
+
+from __future__ import annotations
+
+import builtins
+import inspect
+import json
+import typing
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from enum import StrEnum
+from pathlib import Path
+from types import NoneType
+from typing import TYPE_CHECKING, Any, get_args, get_origin
+
+import anyio
+import typer
+from pydantic import BaseModel
+
+from account_health import config, errors
+from account_health.cli import EXIT_CODES, app
+from account_health.connectors.base import Context
+from account_health.connectors.registry import available, load
+from account_health.errors import AccountHealthError
+from account_health.model import STATE_MEANINGS, Published, Source, State
+from account_health.policy import load_policy
+from account_health.reference import methodology
+from account_health.render import render
+from account_health.server import create_server
+from account_health.server.tools import tools
+from account_health.tables import TABLES, Row, allowed_words, columns
+from account_health.wording import SOURCE_NAMES, lower_first
+from account_health.workspace import open_database
+
+if TYPE_CHECKING:
+    from pydantic.fields import FieldInfo
+
+    from account_health.connectors.base import Connector
+
+NAME = "account-health"
+REQUIRED = "required"
+_NEVER = datetime.max.replace(tzinfo=UTC)
+_KINDS: dict[Any, str] = {
+    Any: "any value", bool: "boolean", date: "day", datetime: "instant", float: "number", int: "whole number",
+    State: "[state](#states)", str: "text",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Item:
+    """A thing a reader writes or reads: a column, a setting, an argument, an option, a field of an answer."""
+
+    name: str
+    kind: str
+    default: str
+    meaning: str
+
+
+def manual() -> str:
+    """REFERENCE.md: every table, state, metric, flag, tool, answer, command, setting and error of this version."""
+    served, connectors = tools(), _connectors()
+    return render(
+        "reference.md.j2",
+        categories=list(_categories(connectors)),
+        common=_columns("account")[: len(Row.model_fields)],
+        tables=[(row, _columns(table)[len(Row.model_fields) :]) for table, row in TABLES.items()],
+        states=STATE_MEANINGS,
+        methodology=methodology(load_policy()),
+        tools=[(tool, list(items(tool.fn_metadata.arg_model))) for tool in served],
+        resources=_resources(),
+        answers=[(part, list(items(part))) for part in _parts([tool.fn_metadata.output_model for tool in served])],
+        commands=list(_commands(typer.main.get_command(app), NAME)),
+        exit_codes=sorted((code, inspect.getdoc(kind)) for kind, code in EXIT_CODES.items()),
+        config=config,
+        settings=list(items(config.ConfigFile, nested=True)),
+        connectors=[(connector, list(items(connector.settings_model, nested=True))) for connector in connectors],
+        errors=list(_errors()),
+        doc=inspect.getdoc,
+    )
+
+
+def items(model: type[BaseModel], prefix: str = "", *, nested: bool = False) -> Iterator[Item]:
+    """The fields of a model in declaration order; with `nested`, tables inside follow as `name.NAME.field`."""
+    for name, field in model.model_fields.items():
+        yield Item(f"{prefix}{name}", _limited(field), _default(field), field.description or "")
+        for inner in _models(field.annotation) if nested else ():
+            yield from items(inner, f"{prefix}{name}.NAME.", nested=True)
+
+
+def kind_of(annotation: Any) -> str:
+    """A type in plain words, alternatives separated by commas."""
+    parts = [part for part in get_args(annotation) if part is not NoneType]
+    match get_origin(annotation):
+        case None:
+            return _KINDS.get(annotation) or _kind_of_class(annotation)
+        case typing.Annotated:
+            return kind_of(parts[0])
+        case typing.Literal:
+            return ", ".join(f"`{word}`" for word in parts if word)
+        case builtins.dict:
+            return f"{{name: {kind_of(parts[1])}}}"
+        case builtins.tuple:
+            return f"list of {kind_of(parts[0])}"
+        case _:
+            return ", ".join(kind_of(part) for part in parts)
+
+
+def _kind_of_class(kind: type) -> str:
+    if issubclass(kind, StrEnum):
+        return ", ".join(f"`{word}`" for word in kind)
+    return f"[{kind.__name__}](#{kind.__name__.lower()})" if issubclass(kind, Published) else "table"
+
+
+def _limited(field: FieldInfo) -> str:
+    """The kind of a field with the limits it is held to."""
+    kind, low, high = kind_of(field.annotation), _limit(field, "ge"), _limit(field, "le")
+    longest = _limit(field, "max_length")
+    if low is not None and high is not None:
+        return f"{kind}, {low} to {high}"
+    return f"{kind}, at most {longest} characters" if longest else kind
+
+
+def _limit(field: FieldInfo, name: str) -> Any:
+    return next((getattr(limit, name) for limit in field.metadata if hasattr(limit, name)), None)
+
+
+def _default(field: FieldInfo) -> str:
+    """`required`, the default as JSON, or nothing when there is none."""
+    if field.is_required():
+        return REQUIRED
+    return "" if field.default is None else f"`{json.dumps(field.default)}`"
+
+
+def _models(annotation: Any) -> Iterator[type[BaseModel]]:
+    """The models a type is made of."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for part in get_args(annotation):
+        yield from _models(part)
+
+
+def _columns(table: str) -> list[Item]:
+    """The columns of a table, those that all tables share first."""
+    found = []
+    for name, kind in columns(table).items():
+        field = TABLES[table].model_fields[name]
+        words = ", ".join(f"`{word}`" for word in allowed_words(table, name))
+        found.append(Item(name, kind, _default(field), f"{field.description}{f': {words}' if words else ''}"))
+    return found
+
+
+def _connectors() -> list[Connector]:
+    """The connectors that come with this package, each with nothing but its defaults; building one reads nothing."""
+    context = Context(Path(), open_database(), lambda: _NEVER)
+    kinds = [load(kind) for kind, distribution in available().items() if distribution == NAME]
+    return [kind(kind.kind, kind.settings_model.model_construct(), context) for kind in kinds]
+
+
+def _categories(connectors: Sequence[Connector]) -> Iterator[tuple[str, Source, list[str], list[str]]]:
+    """Placeholder, category, tables and connectors of each source."""
+    for source, name in SOURCE_NAMES.items():
+        tables = [table for table, row in TABLES.items() if row.category is source]
+        serving = [connector.kind for connector in connectors if source in connector.provides().values()]
+        yield f"~~{lower_first(name)}~~", source, tables, serving
+
+
+def _parts(roots: Sequence[type[BaseModel] | None]) -> list[type[BaseModel]]:
+    """The answers and every part of them, each once, a part after what it is first used in."""
+    found: dict[type[BaseModel], None] = {}
+    for root in filter(None, roots):
+        if root not in found:
+            found[root] = None
+            inner = [model for field in root.model_fields.values() for model in _models(field.annotation)]
+            found |= dict.fromkeys(_parts(inner))
+    return list(found)
+
+
+def _resources() -> list[tuple[str, str]]:
+    """Address and description of each resource of the server."""
+    server = create_server(lambda: config.DEMO, lambda: _NEVER)
+    fixed = [(found.uri, found.description or "") for found in anyio.run(server.list_resources)]
+    return fixed + [
+        (found.uri_template, found.description or "") for found in anyio.run(server.list_resource_templates)
+    ]
+
+
+def _commands(command: Any, path: str) -> Iterator[tuple[str, str, list[Item]]]:
+    """Every command with its arguments and options; read from the parser, so no terminal's width can break a line."""
+    if hasattr(command, "commands"):
+        for name, inner in command.commands.items():
+            yield from _commands(inner, f"{path} {name}")
+        return
+    yield path, command.help, [_option(option) for option in command.params]
+
+
+def _option(option: Any) -> Item:
+    name = option.opts[0] if option.param_type_name == "option" else option.name.upper()
+    is_shown = isinstance(option.default, str | Path) or type(option.default) is int
+    default = f"`{option.default}`" if is_shown and option.default != "" else ""
+    return Item(name, "", REQUIRED if option.required else default, option.help)
+
+
+def _errors() -> Iterator[tuple[str, str, str, int | None]]:
+    """Name, parent, meaning and exit code of each error, in the order of the tree."""
+    for kind in vars(errors).values():
+        if inspect.isclass(kind) and issubclass(kind, AccountHealthError):
+            code = next((code for family, code in EXIT_CODES.items() if issubclass(kind, family)), None)
+            yield kind.__name__, kind.__bases__[0].__name__, inspect.getdoc(kind) or "", code

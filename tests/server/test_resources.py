@@ -1,0 +1,126 @@
+"""The resources: methodology, reference and summaries, as a client reads them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from mcp import Client, MCPError
+
+from account_health.config import find_config, load_config
+from account_health.policy import load_policy
+from account_health.server import create_server
+from doors import ERAS, clock, configured, said, server_over
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+pytestmark = pytest.mark.anyio
+
+INVALID_PARAMS = -32602
+SUMMARY = "health://accounts/{account}/summary"
+
+
+async def read(client: Client, uri: str) -> str:
+    """The only text of a resource, which is Markdown."""
+    (content,) = (await client.read_resource(uri)).contents
+    assert content.mime_type == "text/markdown"
+    return str(getattr(content, "text", ""))
+
+
+async def test_every_resource_is_listed_with_name_title_and_description(client: Client) -> None:
+    listed = (await client.list_resources()).resources
+    templates = (await client.list_resource_templates()).resource_templates
+    assert [resource.uri for resource in listed] == ["health://policy", "health://reference"]
+    assert [template.uri_template for template in templates] == [SUMMARY]
+    assert all(found.name and found.title and found.description for found in (*listed, *templates))
+
+
+async def test_the_policy_tells_every_metric_flag_dimension_weight_curve_band_and_reason(client: Client) -> None:
+    text, policy = await read(client, "health://policy"), load_policy()
+    rows = [line for line in text.splitlines() if line.startswith("| ")]
+
+    def row(key: str) -> str:
+        (found,) = [row for row in rows if f"| `{key}` |" in row]
+        return found
+
+    for name, metric in policy.metrics.items():
+        assert metric.reason in row(name)
+        assert f"| {metric.unit} |" in row(name)
+        if metric.weight:
+            assert f"| {metric.weight:g} |" in row(name)
+            assert row(name).count("→") == len(metric.curve)
+    for name, flag in policy.flags.items():
+        assert flag.action in row(name)
+        assert flag.reason in row(name)
+        assert all(f"`{condition}`" in row(name) for line in flag.raise_when for condition in line)
+        assert all(rule.is_.value in row(name) for rule in flag.severity)
+    for name, dimension in policy.dimensions.items():
+        assert f"| {dimension.weight:g} | {dimension.reason} |" in row(name)
+    assert text.startswith(f"# Scoring policy {policy.name} {policy.version} ({policy.ref.hash})\n")
+    assert f"green from {policy.bands.green}, yellow from {policy.bands.yellow}" in text
+
+
+async def test_the_reference_is_there(client: Client) -> None:
+    assert (await read(client, "health://reference")).startswith("# Reference")
+
+
+async def test_a_summary_is_what_the_tool_renders(client: Client) -> None:
+    for account in ("northwind", "trickster", "moonbeam", "northwind.example"):
+        rendered = said(await client.call_tool("render_health_summary", {"account": account}))
+        assert await read(client, SUMMARY.format(account=account)) == rendered
+
+
+async def test_a_name_with_blanks_is_found_by_its_encoded_address(client: Client) -> None:
+    assert (await read(client, SUMMARY.format(account="Northwind%20Traders"))).startswith("## Health: Northwind")
+
+
+@pytest.mark.parametrize("account", ["nobody", "..", "Kestrel%20Frieght"])
+async def test_a_summary_of_no_account_does_not_exist(client: Client, account: str) -> None:
+    with pytest.raises(MCPError) as refusal:
+        await client.read_resource(SUMMARY.format(account=account))
+    assert refusal.value.code == INVALID_PARAMS
+
+
+async def test_the_nearest_names_are_named(client: Client) -> None:
+    with pytest.raises(MCPError, match="Nearest: Kestrel Freight"):
+        await client.read_resource(SUMMARY.format(account="Kestral"))
+
+
+@pytest.mark.parametrize("era", ERAS)
+async def test_without_a_configuration_methodology_and_reference_can_still_be_read(era: Any, tmp_path: Path) -> None:
+    server = create_server(lambda: load_config(find_config(None, {}, tmp_path)), clock)
+    async with Client(server, mode=era) as client:
+        assert load_policy().ref.hash in await read(client, "health://policy")
+        assert (await read(client, "health://reference")).startswith("# Reference")
+        with pytest.raises(MCPError, match="account-health init"):
+            await client.read_resource(SUMMARY.format(account="A"))
+
+
+@pytest.mark.parametrize("era", ERAS)
+async def test_the_methodology_is_that_of_the_configured_policy(era: Any, tmp_path: Path) -> None:
+    own = 'extends = "default"\nname = "ours"\nversion = "7"\n[bands]\ngreen = 80\n'
+    (tmp_path / "ours.toml").write_text(own)
+    configuration = configured(tmp_path, 'policy = "ours.toml"', account="account_id,name\nA,Acme\n")
+    async with Client(server_over(configuration), mode=era) as client:
+        text = await read(client, "health://policy")
+    assert text.startswith("# Scoring policy ours 7 (")
+    assert "green from 80" in text
+
+
+@pytest.mark.parametrize("era", ERAS)
+async def test_a_faulty_policy_is_named_with_its_fault(era: Any, tmp_path: Path) -> None:
+    (tmp_path / "ours.toml").write_text('extends = "default"\ncolour = 1\n')
+    configuration = configured(tmp_path, 'policy = "ours.toml"', account="account_id,name\nA,Acme\n")
+    async with Client(server_over(configuration), mode=era) as client:
+        for uri in ("health://policy", SUMMARY.format(account="A")):
+            with pytest.raises(MCPError, match="colour: unknown key"):
+                await client.read_resource(uri)
+
+
+@pytest.mark.parametrize("era", ERAS)
+async def test_a_name_of_several_accounts_gets_the_candidates(era: Any, tmp_path: Path) -> None:
+    configuration = configured(tmp_path, account="account_id,name\nA,Acme\nB,Acme\n")
+    async with Client(server_over(configuration), mode=era) as client:
+        with pytest.raises(MCPError, match="2 accounts fit: Acme \\(id `A`\\); Acme \\(id `B`\\)"):
+            await client.read_resource(SUMMARY.format(account="Acme"))

@@ -1,0 +1,67 @@
+"""The file that `init` writes works as it is."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from typing import TYPE_CHECKING
+
+import anyio
+import pytest
+
+from account_health.config import load_config
+from account_health.connectors.files import FilesSettings
+from account_health.errors import ConfigurationError, SourceError
+from account_health.source_check import check_sources
+from account_health.starter import STARTER, write_starter
+from account_health.tables import TABLES
+from doors import workspace_over
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def test_a_folder_of_files_beside_the_starter_is_a_working_configuration(tmp_path: Path) -> None:
+    configuration = write_starter(tmp_path / "new" / "deep")
+    (configuration.parent / "data" / "account.csv").write_text("account_id,name\nA-1,Acme\n")
+    workspace = workspace_over(configuration)
+    assert anyio.run(workspace.assess, "acme").account.id == "A-1"
+    assert anyio.run(check_sources, workspace).accounts == 1
+
+
+def test_before_any_file_is_there_the_starter_says_what_to_put_where(tmp_path: Path) -> None:
+    workspace = workspace_over(write_starter(tmp_path))
+    with pytest.raises(SourceError, match=r"'data' holds no file named after a table, such as account\.csv"):
+        anyio.run(workspace.assess, "acme")
+
+
+def test_an_existing_file_is_kept_unless_force_is_used(tmp_path: Path) -> None:
+    configuration = tmp_path / "account-health.toml"
+    configuration.write_text("mine")
+    with pytest.raises(ConfigurationError, match="exists already"):
+        write_starter(tmp_path)
+    assert configuration.read_text() == "mine"
+    assert write_starter(tmp_path, force=True) == configuration
+    assert configuration.read_text("utf-8") == STARTER
+
+
+def test_a_place_that_cannot_be_written_to_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ConfigurationError, match=r"file.account-health\.toml cannot be written"):
+        write_starter(tmp_path / "file")
+
+
+def test_what_the_starter_shows_in_comments_is_valid_too(tmp_path: Path) -> None:
+    mapped = re.sub(r"^# ?(?=\[|[a-z_]+ = )", "", STARTER, flags=re.MULTILINE)
+    settings = tomllib.loads(mapped)["sources"]["files"]
+    assert set(settings) == {"connector", "folder", "tables"}
+    FilesSettings.model_validate({"folder": settings["folder"], "tables": settings["tables"]})
+    path = tmp_path / "account-health.toml"
+    path.write_text(mapped)
+    assert load_config(path).as_of
+
+
+def test_every_file_the_starter_names_is_a_table() -> None:
+    named = set(re.findall(r"\b(\w+)\.csv", STARTER.split("# A file with names of its own")[0]))
+    assert named <= set(TABLES)
+    assert "account" in named

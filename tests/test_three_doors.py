@@ -1,0 +1,58 @@
+"""The same assessment from every door is the same."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from typing import Any
+
+import pytest
+from mcp import Client
+from typer.testing import CliRunner
+
+from account_health import cli
+from account_health.config import DEMO
+from account_health.workspace import Workspace
+from doors import DAY, ERAS, clock, demo_server
+from given import demo_assessments
+
+pytestmark = pytest.mark.anyio
+
+END_OF_DAY = datetime(2026, 11, 21, 23, 59, 59, 999999)
+
+
+def from_the_pipeline() -> dict[str, Any]:
+    """By account, what `assess(...)` gives over the demo source."""
+    return {found.account.id: found.as_json() for found in demo_assessments(END_OF_DAY)}
+
+
+def test_the_command_line_gives_what_the_pipeline_gives() -> None:
+    for account, expected in from_the_pipeline().items():
+        done = CliRunner().invoke(cli.app, ["report", account, "--demo", "--as-of", DAY, "--format", "json"])
+        assert json.loads(done.stdout) == expected
+
+
+async def test_a_workspace_gives_what_the_pipeline_gives(expected: dict[str, Any]) -> None:
+    workspace = Workspace.open(DEMO, clock)
+    assert {account: (await workspace.assess(account, DAY)).as_json() for account in expected} == expected
+
+
+@pytest.mark.parametrize("era", ERAS)
+async def test_the_server_gives_what_the_pipeline_gives(era: Any, expected: dict[str, Any]) -> None:
+    async with Client(demo_server(), mode=era) as client:
+        for account, assessment in expected.items():
+            asked = {"account": account, "as_of": DAY}
+            assert (await client.call_tool("score_account", asked)).structured_content == assessment
+            meta = (await client.call_tool("render_health_summary", asked)).meta
+            assert meta
+            assert meta["account-health/assessment"] == assessment
+
+
+def test_the_demo_has_a_dozen_accounts_to_compare() -> None:
+    assert len(from_the_pipeline()) >= 12
+
+
+@pytest.fixture(scope="module")
+def expected() -> dict[str, Any]:
+    """By account, what the pipeline gives; asked outside of any event loop."""
+    return from_the_pipeline()
