@@ -25,12 +25,12 @@ from figures import Figure, NotMeasured, milliseconds
 _RAVENSTACK = Path(__file__).parents[1] / "examples" / "ravenstack" / "account-health.toml"
 _AS_OF = datetime(2026, 11, 21, tzinfo=UTC)
 
-# 100,000 accounts, 20 days of use each within the last 60 and two tickets each within the last 400 days.
+# 100,000 accounts, 20 days of use each within the last 80 and two tickets each within the last 400 days.
 _GENERATED = {
     "account": """SELECT 'a' || i AS account_id, 'Account ' || i AS name, 5 + i % 400 AS licensed_seats,
         DATE '2020-01-01' + (i % 1000)::INT AS customer_since, DATE '2026-10-01' + (i % 700)::INT AS renewal_date
         FROM range(100000) t(i)""",
-    "usage_day": """SELECT 'a' || i // 20 AS account_id, DATE '2026-11-20' - (i % 20 * 3)::INT AS day,
+    "usage_day": """SELECT 'a' || i // 20 AS account_id, DATE '2026-11-20' - (i % 20 * 4)::INT AS day,
         hash(i) % 50 AS active_users, hash(i + 1) % 200 AS logins, hash(i + 2) % 900 AS events
         FROM range(2000000) t(i)""",
     "ticket": """SELECT 't' || i AS ticket_id, 'a' || i // 2 AS account_id,

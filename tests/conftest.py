@@ -7,6 +7,11 @@ from ipaddress import ip_address
 from typing import Any
 
 import pytest
+from hypothesis import settings
+
+# A slow machine is no fault of the code.
+settings.register_profile("account-health", deadline=None)
+settings.load_profile("account-health")
 
 
 class OutsideWorldError(BaseException):

@@ -290,7 +290,8 @@ class _Reader:
     def renewal(self) -> Answer:
         day = self.profile.renewal_date if self.complete("account") else None
         if day is None and self.complete("subscription"):
-            day = min((term.renews_at for term in self.terms(self.as_of) if term.renews_at), default=None)
+            days = [term.renews_at for term in self.terms(self.as_of) if term.renews_at]
+            day = min(days, key=lambda d: (abs((d - self.today).days), d), default=None)
         return Answer((day - self.today).days if day else None)
 
     def touches(self, days: int | None = None) -> list[Any]:
@@ -383,10 +384,12 @@ def read(world: World, as_of: datetime, policy: Policy) -> dict[tuple[str, str],
 def _answer(reader: _Reader, metric: str) -> Answer:
     """What somebody supplied, else what the records say, if the sources can tell it at all."""
     answer = _READINGS[metric](reader)
+    entries = [[c.partition(".")[::2] for c in entry.split("|")] for entry in reader.policy.metrics[metric].reads]
+    if any(all(reader.state(table) is State.STALE for table, _ in entry) for entry in entries):
+        answer = replace(answer, seen=None)
     supplied = _supplied(reader, metric)
     if supplied is not None:
         return Answer(supplied, seen=answer.seen)
-    entries = [[c.partition(".")[::2] for c in entry.split("|")] for entry in reader.policy.metrics[metric].reads]
     untold = reader.world.untold
     if any(all(column in untold.get(table, ()) for table, column in entry) for entry in entries):
         answer = replace(answer, value=None)

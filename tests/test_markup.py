@@ -173,7 +173,7 @@ def test_a_cut_text_never_ends_in_something_invisible(text: str) -> None:
 TRICKY = [*"`*_~[]()<>!#|\\&;:/.@$^=- \nab0é", "\u1fef", "ि", "☃", "\u200d", "//", "www.", "``", "&lt;"]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.sampled_from([name, code, prose]), st.lists(st.sampled_from(TRICKY)).map("".join))
 def test_no_encoder_lets_text_change_the_structure_around_it(encode: object, text: str) -> None:
     def page(inner: str) -> str:

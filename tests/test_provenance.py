@@ -146,3 +146,22 @@ def _summary(source: Given, headline: str = "computed", **asked: Any) -> str:
 
 def test_the_default_policy_puts_the_computed_score_first() -> None:
     assert load_policy().headline == "computed"
+
+
+def test_stale_tickets_raise_no_flag_and_clear_none() -> None:
+    ticket = Ticket(account_id="acme", ticket_id="1", opened_at=ago(60), escalated_at=ago(50))
+    stale = Given([account(), ticket], changes={"ticket": {"live": False}})
+    assert _flag_of("escalation_90d", stale).state == "unknown"
+    assert "newest data in the support platform is from 2026-09-22" in _flag_of("escalation_90d", stale).detail
+    assert _flag_of("escalation_90d", Given([account(), ticket])).state == "raised"
+
+
+def test_a_supplied_mean_of_six_proves_a_detractor_and_a_higher_one_proves_nothing() -> None:
+    for mean, state in ((6, "raised"), (9, "unknown")):
+        value = MetricValue(account_id="acme", metric="nps_latest", value=mean, as_of=ago(1), provider="caller")
+        assert _flag_of("nps_detractor", Given([account(), value])).state == state
+
+
+def _flag_of(flag: str, source: Given) -> Any:
+    (assessment,) = assessments_of(source)
+    return next(f for f in assessment.flags if f.flag == flag)

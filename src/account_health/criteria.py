@@ -35,7 +35,8 @@ class Metric(Part):
     """One question or quantity: where it is read, what it is worth, and the words for it.
 
     `curve` maps values to points: linear between (value, points) pairs, flat outside. A metric without weight is a
-    fact. Each entry of `reads` is a `table.column`, or several joined by `|` of which one is enough.
+    fact. Each entry of `reads` is a `table.column`, or several joined by `|` of which one is enough. `partly_seen` says
+    what rows of an incomplete table prove: that the value is at least, or at most, what they show.
     """
 
     name: Annotated[str, Field(min_length=1)]
@@ -47,6 +48,7 @@ class Metric(Part):
     levels: tuple[str, ...] = ()
     source: Source
     reads: Annotated[tuple[str, ...], Field(min_length=1)]
+    partly_seen: Literal["at_least", "at_most"] = "at_least"
     window: WindowName | None = None
     periods: Annotated[int, Field(ge=1, le=4)] = 1
     strength: str = ""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -122,25 +122,31 @@ class Evaluation:
 
 def evaluate(inputs: Inputs, policy: Policy) -> Evaluation:
     """Metrics, scores and flags of the asked accounts."""
-    matrix = _without_the_inapplicable(measure(inputs, policy), inputs, policy)
+    matrix = _within_states(measure(inputs, policy), inputs, policy)
     rubric = Rubric.of(policy)
     scores, parts = score_matrix(matrix, rubric)
     return Evaluation(inputs, policy, rubric, matrix, scores, parts, check_flags(matrix, policy))
 
 
-def _without_the_inapplicable(matrix: MetricMatrix, inputs: Inputs, policy: Policy) -> MetricMatrix:
-    """A metric that reads a table which does not apply to an account does not apply to it either."""
-    found = inputs.tables.rows("SELECT account_id, \"table\" FROM account_source WHERE state = 'not applicable'")
+def _within_states(matrix: MetricMatrix, inputs: Inputs, policy: Policy) -> MetricMatrix:
+    """What the state of a table forbids: metrics over one that does not apply, and flags raised by a stale one."""
+    limiting = (State.NOT_APPLICABLE, State.STALE)
+    found = inputs.tables.rows(
+        'SELECT account_id, "table", state FROM account_source WHERE list_contains($states, state)',
+        {"states": [state.value for state in limiting]},
+    )
     if not found:
         return matrix
     row = {account: i for i, account in enumerate(matrix.accounts)}
-    excluded: NDArray[np.bool_] = np.zeros_like(matrix.known)
-    tables = {(r["account_id"], r["table"]) for r in found}
-    for account in {account for account, _ in tables}:
+    applicable, seen = matrix.applicable.copy(), matrix.seen.copy()
+    tables: dict[str, dict[str, State]] = {}
+    for r in found:
+        tables.setdefault(r["account_id"], {})[r["table"]] = State(r["state"])
+    for account, states in tables.items():
         for column, name in enumerate(matrix.metrics):
-            entries = [[c.partition(".")[0] for c in entry.split("|")] for entry in policy.metrics[name].reads]
-            excluded[row[account], column] = any(
-                all((account, table) in tables for table in entry) for entry in entries
-            )
-    excluded &= ~matrix.known
-    return type(matrix)(**{**vars(matrix), "applicable": matrix.applicable & ~excluded})
+            read = [{c.partition(".")[0] for c in entry.split("|")} for entry in policy.metrics[name].reads]
+            if any(all(states.get(t) is State.NOT_APPLICABLE for t in entry) for entry in read):
+                applicable[row[account], column] &= matrix.known[row[account], column]
+            if any(all(states.get(t) is State.STALE for t in entry) for entry in read):
+                seen[row[account], column] = np.nan
+    return replace(matrix, applicable=applicable, seen=seen)

@@ -55,7 +55,8 @@ def _factor(evaluation: Evaluation, row: int, name: str) -> Factor:
 def voice(evaluation: Evaluation, row: int, name: str, value: float) -> str:
     """The policy's sentence for a metric of an account, with who supplied the value if we did not compute it."""
     matrix = evaluation.matrix
-    on = matrix.dated[name][row] if name in matrix.dated else None
+    supplied = matrix.supplied.get((evaluation.accounts[row], name))
+    on = matrix.dated[name][row] if name in matrix.dated and not supplied else None
     when = on.item() if on is not None and not np.ma.is_masked(on) else None
     text = sentence(
         evaluation.policy.metrics[name],
@@ -64,7 +65,6 @@ def voice(evaluation: Evaluation, row: int, name: str, value: float) -> str:
         when,
         at_least=bool(matrix.at_least[row, matrix.column(name)]),
     )
-    supplied = matrix.supplied.get((evaluation.accounts[row], name))
     if supplied:
         return f"{text} (supplied by {'caller' if supplied.provider == CALLER else 'the source, not computed here'})"
     table = evaluation.policy.metrics[name].reads[0].partition(".")[0]

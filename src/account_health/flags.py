@@ -94,8 +94,9 @@ def truth(condition: Condition, matrix: MetricMatrix) -> Truth:
     upwards = condition.operator in (">", ">=")
     surely_true = known & comparable & holds & (upwards | ~bounded_below)
     surely_false = known & comparable & ~holds & ((not upwards) | ~bounded_below)
+    tells = matrix.seen_at_most[at] != upwards
     does_not_arise = ~matrix.applicable[:, at] & matrix.provided[at]
-    return Truth(true=surely_true | (~known & comparable & shown), false=surely_false | does_not_arise)
+    return Truth(true=surely_true | (~known & comparable & shown & tells), false=surely_false | does_not_arise)
 
 
 def _check(flag: Flag, matrix: MetricMatrix) -> tuple[Bools, Bools, NDArray[np.int_], Bools]:

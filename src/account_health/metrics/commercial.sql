@@ -35,7 +35,7 @@ contracted AS (
         count(DISTINCT currency) FILTER (runs_now OR ran_then) AS currencies,
         bool_or(arr IS NULL) FILTER (runs_now OR ran_then) AS arr_missing,
         bool_or(arr IS NULL OR arr > 0) FILTER (ran_then) AS had_base,
-        min(renews_at) FILTER (runs_now) AS renews_at
+        (list(renews_at ORDER BY abs(date_diff('day', $today, renews_at)), renews_at) FILTER (runs_now))[1] AS renews_at
     FROM (
         SELECT account_id, arr, currency, renews_at,
             started_at < $as_of AND (ended_at IS NULL OR ended_at >= $as_of) AS runs_now,

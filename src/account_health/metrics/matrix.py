@@ -41,6 +41,8 @@ class MetricMatrix:
     at_least: NDArray[np.bool_]
     provided: NDArray[np.bool_]
     """Per metric: whether any connected source can tell it."""
+    seen_at_most: NDArray[np.bool_]
+    """Per metric: whether `seen` bounds the value from above; else from below."""
     evidence: Mapping[str, NDArray[Any]]
     """Per metric with evidence: per account a list of row ids, or None."""
     dated: Mapping[str, NDArray[Any]]

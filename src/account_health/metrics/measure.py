@@ -36,6 +36,12 @@ def sql(name: str) -> str:
     return (files(__package__) / f"{name}.sql").read_text("utf-8")
 
 
+@cache
+def _threads() -> ThreadPoolExecutor:
+    """One thread per SQL file, kept: fresh ones would each bring memory that DuckDB does not give back."""
+    return ThreadPoolExecutor(len(SQL_FILES), "measure")
+
+
 def run(inputs: Inputs, policy: Policy, name: str) -> list[dict[str, Any]]:
     """The rows one SQL file yields for these inputs."""
     text = sql(name)
@@ -49,36 +55,33 @@ def measure(inputs: Inputs, policy: Policy) -> MetricMatrix:
     def answer(name: str) -> Mapping[str, Any]:
         return inputs.tables.columns(sql(name) + "\nORDER BY account_id", _used(sql(name), given))
 
-    with ThreadPoolExecutor(len(SQL_FILES)) as pool:
-        answers = list(pool.map(answer, SQL_FILES))
+    answers = list(_threads().map(answer, SQL_FILES))
     columns = {name: column for found in answers for name, column in found.items()}
+    return _with_supplied(_laid_out(columns, inputs, policy), run(inputs, policy, "values"), inputs, policy)
+
+
+def _laid_out(columns: Mapping[str, Any], inputs: Inputs, policy: Policy) -> MetricMatrix:
     accounts = tuple(str(account) for account in columns["account_id"])
     metrics = tuple(policy.metrics)
-    computed = _laid_out(
-        columns, accounts, metrics, np.array([_is_provided(inputs, policy, m) for m in metrics], dtype=bool)
-    )
-    return _with_supplied(computed, run(inputs, policy, "values"), inputs, policy)
 
-
-def _laid_out(
-    columns: Mapping[str, Any], accounts: Sequence[str], metrics: Sequence[str], provided: NDArray[np.bool_]
-) -> MetricMatrix:
     def numbers(suffix: str) -> NDArray[np.float64]:
         missing = np.full(len(accounts), np.nan)
         found = [_floats(columns[m + suffix]) if m + suffix in columns else missing for m in metrics]
         return np.column_stack(found) if found else np.empty((len(accounts), 0))
 
+    provided = np.array([_is_provided(inputs, policy, m) for m in metrics], dtype=bool)
     values = numbers("")
     applicable = np.nan_to_num(numbers("_na"), nan=0.0) == 0
     return MetricMatrix(
-        accounts=tuple(accounts),
-        metrics=tuple(metrics),
+        accounts=accounts,
+        metrics=metrics,
         values=values,
         known=~np.isnan(values) & applicable & provided,
         applicable=applicable,
         seen=numbers("_seen"),
         at_least=np.nan_to_num(numbers("_at_least"), nan=0.0) == 1,
         provided=provided,
+        seen_at_most=np.array([policy.metrics[m].partly_seen == "at_most" for m in metrics], dtype=bool),
         evidence={m: columns[m + "_ids"] for m in metrics if m + "_ids" in columns},
         dated={m: columns[m + "_on"] for m in metrics if m + "_on" in columns},
         last={m: _floats(columns[m + "_last"]) for m in metrics if m + "_last" in columns},

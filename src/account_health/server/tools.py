@@ -79,7 +79,8 @@ async def find_accounts(
     ] = 0,
     limit: Limit = 20,
     cursor: Annotated[
-        str, Field(max_length=100, description="next_cursor of the page before, e.g. 'MjA6N2YzYTFjMDk'; empty: first page")
+        str,
+        Field(max_length=100, description="next_cursor of the page before, e.g. 'MjA6N2YzYTFjMDk'; empty: first page"),
     ] = "",
     as_of: AsOf = "",
 ) -> Annotated[CallToolResult, FoundAccounts]:
