@@ -292,7 +292,7 @@ def test_piped_output_is_plain_text_and_errors_stay_on_stderr(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize(
-    "changes", [{"PYTHONIOENCODING": "ascii"}, {"LC_ALL": "C", "PYTHONUTF8": "0"}, {"TERM": "dumb"}]
+    "changes", [{"PYTHONIOENCODING": "ascii"}, {"LC_ALL": "C"}, {"TERM": "dumb"}]
 )
 def test_output_is_utf_8_whatever_the_locale(tmp_path: Path, changes: dict[str, str]) -> None:
     configured(tmp_path, account="account_id,name\nÖ-1,Müller & Söhne 株式会社 🚀\nÖ-2,Müller\n")
@@ -321,7 +321,7 @@ def test_nothing_needs_a_network_or_a_home(tmp_path: Path) -> None:
     (tmp_path / "sitecustomize.py").write_text(
         "import os, sys\n"
         "def no_network(event, args):\n"
-        "    if event.startswith('socket.') and event != 'socket.__new__':\n"
+        "    if event in ('socket.connect', 'socket.sendto', 'socket.getaddrinfo', 'socket.gethostbyname'):\n"
         "        os.write(2, f'network: {event}'.encode()); os._exit(9)\n"
         "sys.addaudithook(no_network)\n"
     )

@@ -165,6 +165,16 @@ def test_evidence_is_named_newest_first_and_capped() -> None:
     assert (raised.value, raised.threshold, raised.source) == (8, "escalations_90d >= 1", Source.SUPPORT)
 
 
+def test_of_several_lowest_answers_the_newest_is_dated_whatever_the_order() -> None:
+    answers = [
+        SurveyResponse(account_id="acme", respondent=str(days), kind="nps", score=3, responded_at=ago(days))
+        for days in (40, 10, 70)
+    ]
+    for rows in (answers, answers[::-1]):
+        detail = flag(answer(account(), *rows), "nps_detractor").detail
+        assert detail.startswith("lowest latest NPS answer is 3 of 10, from 2026-11-11")
+
+
 def test_a_value_of_the_caller_says_so_and_comes_before_ours() -> None:
     nps = SurveyResponse(account_id="acme", respondent="r", kind="nps", score=2, responded_at=ago(9))
     a = answer(account(), nps, *supplied({"nps_latest": 9}))

@@ -130,23 +130,37 @@ def evaluate(inputs: Inputs, policy: Policy) -> Evaluation:
 
 def _within_states(matrix: MetricMatrix, inputs: Inputs, policy: Policy) -> MetricMatrix:
     """What the state of a table forbids: metrics over one that does not apply, and flags raised by a stale one."""
-    limiting = (State.NOT_APPLICABLE, State.STALE)
-    found = inputs.tables.rows(
-        'SELECT account_id, "table", state FROM account_source WHERE list_contains($states, state)',
-        {"states": [state.value for state in limiting]},
-    )
-    if not found:
+    limited = _limited_accounts(matrix, inputs)
+    if not limited:
         return matrix
-    row = {account: i for i, account in enumerate(matrix.accounts)}
+    unfit, stale = limited.get(State.NOT_APPLICABLE, {}), limited.get(State.STALE, {})
     applicable, seen = matrix.applicable.copy(), matrix.seen.copy()
-    tables: dict[str, dict[str, State]] = {}
-    for r in found:
-        tables.setdefault(r["account_id"], {})[r["table"]] = State(r["state"])
-    for account, states in tables.items():
-        for column, name in enumerate(matrix.metrics):
-            read = [{c.partition(".")[0] for c in entry.split("|")} for entry in policy.metrics[name].reads]
-            if any(all(states.get(t) is State.NOT_APPLICABLE for t in entry) for entry in read):
-                applicable[row[account], column] &= matrix.known[row[account], column]
-            if any(all(states.get(t) is State.STALE for t in entry) for entry in read):
-                seen[row[account], column] = np.nan
+    for column, name in enumerate(matrix.metrics):
+        reads = policy.metrics[name].reads
+        applicable[:, column] &= matrix.known[:, column] | ~_reads_only(reads, unfit, matrix)
+        seen[_reads_only(reads, stale, matrix), column] = np.nan
     return replace(matrix, applicable=applicable, seen=seen)
+
+
+def _limited_accounts(matrix: MetricMatrix, inputs: Inputs) -> dict[State, dict[str, NDArray[np.bool_]]]:
+    """Per limiting state and table: which accounts are in it."""
+    found = inputs.tables.rows(
+        'SELECT state, "table", list(account_id) AS accounts FROM account_source '
+        'WHERE list_contains($states, state) GROUP BY state, "table"',
+        {"states": [State.NOT_APPLICABLE.value, State.STALE.value]},
+    )
+    ids = np.array(matrix.accounts)
+    limited: dict[State, dict[str, NDArray[np.bool_]]] = {}
+    for row in found:
+        limited.setdefault(State(row["state"]), {})[row["table"]] = np.isin(ids, row["accounts"])
+    return limited
+
+
+def _reads_only(
+    reads: Sequence[str], tables: Mapping[str, NDArray[np.bool_]], matrix: MetricMatrix
+) -> NDArray[np.bool_]:
+    """For which accounts all alternatives of something the metric reads are among these tables."""
+    nobody = np.zeros(len(matrix.accounts), dtype=bool)
+    entries = [[tables.get(column.partition(".")[0], nobody) for column in entry.split("|")] for entry in reads]
+    whole: NDArray[np.bool_] = np.logical_or.reduce([np.logical_and.reduce(entry) for entry in entries])
+    return whole

@@ -10,7 +10,7 @@ ticket_source AS (
 latest AS (
     SELECT account_id, response_id, responded_at, 10.0 * (score - scale_low) / nullif(scale_high - scale_low, 0) AS score
     FROM survey_response WHERE kind = 'nps' AND responded_at < $as_of
-    QUALIFY row_number() OVER (PARTITION BY account_id, respondent ORDER BY responded_at DESC, score) = 1
+    QUALIFY row_number() OVER (PARTITION BY account_id, respondent ORDER BY responded_at DESC, score, response_id) = 1
 ),
 nps AS (
     SELECT account_id,
@@ -18,7 +18,7 @@ nps AS (
         min(score) FILTER (responded_at >= $survey_start) AS lowest,
         max(responded_at) AS newest,
         list(response_id ORDER BY responded_at DESC, response_id) FILTER (responded_at >= $survey_start) AS ids,
-        min_by(responded_at, score) FILTER (responded_at >= $survey_start) AS lowest_at,
+        first(responded_at ORDER BY score, responded_at DESC) FILTER (responded_at >= $survey_start) AS lowest_at,
         list(response_id ORDER BY score, response_id) FILTER (responded_at >= $survey_start) AS lowest_ids,
         avg(score) AS mean_ever,
         min(score) AS lowest_ever
