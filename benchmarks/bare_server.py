@@ -1,4 +1,4 @@
-"""The peer: a bare MCP server with as many tools as ours, each of which does nothing. `bare_server.py NUMBER_OF_TOOLS`."""
+"""The peer: a bare MCP server with as many tools as ours that do nothing. `bare_server.py NUMBER_OF_TOOLS`."""
 
 from __future__ import annotations
 

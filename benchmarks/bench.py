@@ -40,7 +40,7 @@ BEGIN, END = "<!-- figures: written by `.ci/bench --write` -->", "<!-- end of fi
 
 def measured(names: Sequence[str]) -> list[Figure]:
     """The figures of some measurements, printed as they come; one that cannot be had here is said on standard error."""
-    figures = []
+    figures: list[Figure] = []
     for name in names:
         try:
             found = MEASUREMENTS[name]()

@@ -25,8 +25,8 @@ class Figure:
 
     def line(self) -> str:
         """One JSON object on one line."""
-        numbers = {"value": self.value, "unit": self.unit, "peer": self.peer, "ratio": self.ratio}
-        return json.dumps({"name": self.name} | {k: _short(v) for k, v in numbers.items()})
+        facts: dict[str, float | str] = {"value": self.value, "unit": self.unit, "peer": self.peer, "ratio": self.ratio}
+        return json.dumps({"name": self.name} | {k: _short(v) for k, v in facts.items()})
 
 
 class NotMeasured(Exception):  # noqa: N818 - it says what it is

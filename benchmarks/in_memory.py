@@ -30,7 +30,7 @@ _MIDNIGHT = datetime(2026, 11, 21, tzinfo=UTC)
 
 
 def warm_summary_computed() -> Sequence[Figure]:
-    """Every call asks about another minute, so everything but the gathered rows is computed anew; and where the time goes."""
+    """Every call asks about another minute, so all but the gathered rows is computed anew; and where the time goes."""
     took, bare = anyio.run(_answered, lambda call: _MIDNIGHT + timedelta(minutes=call))
     parts = anyio.run(_parts)
     whole = sum(parts.values())

@@ -36,9 +36,7 @@ def first_summary_after_list() -> Sequence[Figure]:
             server.ask("tools/list")
             return milliseconds(lambda: server.call(tool, account=ACCOUNT))
 
-    ours, bare = in_turns(
-        _STARTS, lambda: first(_OURS, "render_health_summary"), lambda: first(_bare(), "echo_1")
-    )
+    ours, bare = in_turns(_STARTS, lambda: first(_OURS, "render_health_summary"), lambda: first(_bare(), "echo_1"))
     return [Figure("first_summary_after_list", ours, "ms", bare)]
 
 

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from functools import partial
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -59,13 +60,13 @@ def _compared(name: str, accounts: int) -> Sequence[Figure]:
     )
     figures = [Figure(name, ours, "ms", floor)]
     if accounts in _PLAIN_TURNS:
-        rows = [{m: v for m, (v, k) in enumerate(zip(*row, strict=True)) if k} for row in zip(values, known, strict=True)]
+        rows = [
+            {m: v for m, (v, k) in enumerate(zip(*row, strict=True)) if k} for row in zip(values, known, strict=True)
+        ]
         plainly = partial(_plain_scores, rows, rubric)
         if not np.allclose(vectors().score, plainly(), rtol=0, atol=1e-9):
             raise RuntimeError("Plain Python and NumPy disagree about a score.")
-        again, plain = in_turns(
-            _PLAIN_TURNS[accounts], partial(milliseconds, vectors), partial(milliseconds, plainly)
-        )
+        again, plain = in_turns(_PLAIN_TURNS[accounts], partial(milliseconds, vectors), partial(milliseconds, plainly))
         figures.append(Figure(f"{name}: against plain Python", again, "ms", plain))
     return figures
 
@@ -113,7 +114,7 @@ def _plain_score(
 def _on_curve(value: float, curve: Sequence[tuple[float, float]]) -> float:
     if value <= curve[0][0]:
         return curve[0][1]
-    for (left, low), (right, high) in zip(curve, curve[1:], strict=False):
+    for (left, low), (right, high) in pairwise(curve):
         if value <= right:
             return low + (high - low) * (value - left) / (right - left)
     return curve[-1][1]

@@ -291,9 +291,7 @@ def test_piped_output_is_plain_text_and_errors_stay_on_stderr(tmp_path: Path) ->
         assert b"Traceback" not in completed.stderr
 
 
-@pytest.mark.parametrize(
-    "changes", [{"PYTHONIOENCODING": "ascii"}, {"LC_ALL": "C"}, {"TERM": "dumb"}]
-)
+@pytest.mark.parametrize("changes", [{"PYTHONIOENCODING": "ascii"}, {"LC_ALL": "C"}, {"TERM": "dumb"}])
 def test_output_is_utf_8_whatever_the_locale(tmp_path: Path, changes: dict[str, str]) -> None:
     configured(tmp_path, account="account_id,name\nÖ-1,Müller & Söhne 株式会社 🚀\nÖ-2,Müller\n")
     for arguments in (("list",), ("list", "--format", "json"), ("report", "Ö-1"), ("inputs", "Ö-1")):

@@ -33,21 +33,22 @@ log = logging.getLogger(__name__)
 
 _DATED_BY_THEMSELVES = ("survey_response", "metric_value")
 _KEPT_SNAPSHOTS = 4
-_KEPT_QUESTIONS = 64
+_KEPT_QUESTIONS = 32
 _EXAMPLES = 3
 
 
-K = TypeVar("K", bound=Hashable)
-V = TypeVar("V")
+_Made = TypeVar("_Made")
+_Marked = tuple[tuple[str, ...], tuple[str, ...]]
+"""Tables that are stale, and tables that are partial because some of their sources are stale."""
 
 
-class _Newest(dict[K, V]):
-    """Remembers the last few things that were made."""
+class _Newest(dict[Hashable, _Made]):
+    """Remembers the last things that were made."""
 
-    def get_or_make(self, key: K, make: Callable[[], V], most: int = _KEPT_QUESTIONS) -> V:
+    def get_or_make(self, key: Hashable, make: Callable[[], _Made]) -> _Made:
         """What was made for the key before, or else now; the oldest is forgotten when there would be too many."""
         if key not in self:
-            while len(self) >= most:
+            while len(self) >= _KEPT_QUESTIONS:
                 del self[next(iter(self))]
             self[key] = make()
         return self[key]
@@ -55,13 +56,13 @@ class _Newest(dict[K, V]):
 
 @dataclass(frozen=True)
 class _Kept:
-    """A snapshot and what was found out about it: who supplied what as of an instant, tables and inputs of questions."""
+    """A snapshot and what was found out about it: who supplied what as of an instant, inputs of questions."""
 
     schema: str
     deliveries: tuple[tuple[Connector, Delivery], ...]
-    holdings: _Newest[Hashable, tuple[Holding, ...]] = field(default_factory=_Newest)
-    tables: _Newest[Hashable, Tables] = field(default_factory=_Newest)
-    inputs: _Newest[Hashable, Inputs] = field(default_factory=_Newest)
+    holdings: _Newest[tuple[Holding, ...]] = field(default_factory=_Newest)
+    tables: _Newest[Tables] = field(default_factory=_Newest)
+    inputs: _Newest[Inputs] = field(default_factory=_Newest)
 
 
 class Gatherer:
@@ -87,8 +88,8 @@ class Gatherer:
     def _inputs(self, kept: _Kept, policy: Policy, as_of: datetime, asked: tuple[str, ...] | None) -> Inputs:
         moment = (as_of, policy.ref.hash)
         holdings = kept.holdings.get_or_make(moment, lambda: self._holdings(kept, policy, as_of))
-        marks = _freshness(holdings)
-        tables = kept.tables.get_or_make((asked, marks), lambda: self._tables(kept, asked, *marks))
+        marked = _freshness(holdings)
+        tables = kept.tables.get_or_make((asked, marked), lambda: self._tables(kept, asked, marked))
         return Inputs(as_of, tables, holdings, _usage_end(holdings, policy, as_of), (kept.schema, as_of), self._is_demo)
 
     def _holdings(self, kept: _Kept, policy: Policy, as_of: datetime) -> tuple[Holding, ...]:
@@ -98,11 +99,9 @@ class Gatherer:
             for i, (connector, delivery) in enumerate(kept.deliveries)
         )
 
-    def _tables(
-        self, kept: _Kept, asked: tuple[str, ...] | None, stale: tuple[str, ...], partial: tuple[str, ...]
-    ) -> Tables:
+    def _tables(self, kept: _Kept, asked: tuple[str, ...] | None, marked: _Marked) -> Tables:
         schema = f"question_{next(self._numbers)}"
-        snapshot.narrow(self._database, kept.schema, schema, asked, stale, partial)
+        snapshot.narrow(self._database, kept.schema, schema, asked, marked)
         tables = Tables(self._database, kept.schema, schema, asked)
         # An evaluation may look at its tables long after others have been asked for.
         weakref.finalize(tables, snapshot.drop, self._database, schema).atexit = False
@@ -205,7 +204,7 @@ def _holding(
     )
 
 
-def _freshness(holdings: Sequence[Holding]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def _freshness(holdings: Sequence[Holding]) -> _Marked:
     """Tables all of whose sources are stale, and tables some of whose sources are."""
     by_table: Mapping[str, list[bool]] = {
         table: [h.stale for h in holdings if h.table == table and not h.failure] for table in TABLES

@@ -29,7 +29,7 @@ def _parsed(sql: str) -> Statement:
 
 @dataclass(frozen=True)
 class Tables:
-    """The tables of one snapshot, narrowed to the asked accounts (None: all), with the stale ones marked in `account_source`."""
+    """The tables of one snapshot, narrowed to the asked accounts (None: all); `account_source` marks the stale ones."""
 
     database: DuckDBPyConnection
     snapshot: str

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 _ACCOUNT_SOURCE = """
 SELECT account_id, "table", observed_from,
-    CASE WHEN state IN ('observed', 'empty', 'partial') AND list_contains({stale}::VARCHAR[], "table") THEN 'stale'
-         WHEN state IN ('observed', 'empty') AND list_contains({partial}::VARCHAR[], "table") THEN 'partial'
+    CASE WHEN list_contains({stale}::VARCHAR[], "table") AND state IN ('observed', 'empty', 'partial') THEN 'stale'
+         WHEN list_contains({partial}::VARCHAR[], "table") AND state IN ('observed', 'empty') THEN 'partial'
          ELSE state END AS state
 FROM merged_state
 """
@@ -77,16 +77,15 @@ def narrow(
     snapshot: str,
     schema: str,
     accounts: Sequence[str] | None,
-    stale: Sequence[str],
-    partial: Sequence[str],
+    marked: tuple[Sequence[str], Sequence[str]],
 ) -> None:
-    """Creates the schema of a question about some accounts (None: all) of a snapshot; stale and partial name tables.
+    """Creates the schema of a question about some accounts (None: all) of a snapshot; `marked` are stale and partial tables.
 
     The rows of some accounts are copied: planning a query over a view on a view costs more than the copy. Those of all
     accounts are not.
     """
     selects = {table: f"SELECT * FROM {table}_all" for table in (*TABLES, "source_state")}  # noqa: S608 - our own names
-    selects["account_source"] = _ACCOUNT_SOURCE.format(stale=list(stale), partial=list(partial))
+    selects["account_source"] = _ACCOUNT_SOURCE.format(stale=list(marked[0]), partial=list(marked[1]))
     with database.cursor() as cursor:
         cursor.execute(f"CREATE SCHEMA {schema}")
         cursor.execute(f"SET search_path = '{schema},{snapshot}'")

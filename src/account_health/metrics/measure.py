@@ -6,6 +6,7 @@ Each SQL file yields one row per account: a column `m` per metric (NULL is unkno
 
 from __future__ import annotations
 
+import os
 import re
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -38,8 +39,8 @@ def sql(name: str) -> str:
 
 @cache
 def _threads() -> ThreadPoolExecutor:
-    """One thread per SQL file, kept: fresh ones would each bring memory that DuckDB does not give back."""
-    return ThreadPoolExecutor(len(SQL_FILES), "measure")
+    """A thread per core, kept: each fresh one would bring memory that DuckDB does not give back."""
+    return ThreadPoolExecutor(os.cpu_count(), "measure")
 
 
 def run(inputs: Inputs, policy: Policy, name: str) -> list[dict[str, Any]]:
