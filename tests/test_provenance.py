@@ -165,3 +165,16 @@ def test_a_supplied_mean_of_six_proves_a_detractor_and_a_higher_one_proves_nothi
 def _flag_of(flag: str, source: Given) -> Any:
     (assessment,) = assessments_of(source)
     return next(f for f in assessment.flags if f.flag == flag)
+
+
+def test_a_crm_scale_without_a_width_is_not_compared() -> None:
+    for low, high in ((10, 10), (-1e308, 1e308)):
+        endless = account(crm_score=8, crm_score_low=low, crm_score_high=high, crm_score_higher_is="healthier")
+        (assessment,) = assessments_of(Given([endless]))
+        assert assessment.crm_score is None
+        assert "not compared" in assessment.notices[0]
+
+
+def test_a_huge_number_is_written_short() -> None:
+    huge = MetricValue(account_id="acme", metric="days_overdue", value=1e300, as_of=ago(1))
+    assert "1e+300 days overdue" in _factor_of("days_overdue", Given([account(), huge])).sentence

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import UTC
 from typing import TYPE_CHECKING
 
@@ -108,7 +109,9 @@ def _crm_score(evaluation: Evaluation, row: int) -> CrmScore | None:
     """The CRM's own score on our scale; None unless it says its scale and direction."""
     profile = evaluation.profiles[evaluation.accounts[row]]
     low, high, higher_is = (profile[f"crm_score_{part}"] for part in ("low", "high", "higher_is"))
-    if profile["crm_score"] is None or low is None or high is None or higher_is is None or high <= low:
+    if profile["crm_score"] is None or low is None or high is None or higher_is is None:
+        return None
+    if high <= low or not math.isfinite(high - low):
         return None
     share = min(max((profile["crm_score"] - low) / (high - low), 0.0), 1.0)
     rescaled = 100 * (share if higher_is == "healthier" else 1 - share)

@@ -108,7 +108,9 @@ class Ticket(Row):
     opened_at: datetime = Field(description="When it was opened, UTC")
     solved_at: datetime | None = Field(default=None, description="When it was solved, UTC; empty while open")
     priority: Literal["low", "normal", "high", "urgent"] | None = Field(default=None, description="Priority")
-    status: str | None = Field(default=None, description="The support platform's status word")
+    status: Literal["open", "pending", "solved", "closed"] | None = Field(
+        default=None, description="Status; decides whether a ticket is open only if `solved_at` is empty"
+    )
     escalated_at: datetime | None = Field(default=None, description="When it was escalated, UTC")
     reopened_count: Count | None = Field(default=None, description="How often it was reopened")
     csat: Number | None = Field(default=None, description="Satisfaction rating, between `csat_low` and `csat_high`")

@@ -44,6 +44,7 @@ REMEDIES = {
 
 _PLACES = 9
 _WHOLE_FROM = 9.95
+_WORDY = 1e12
 
 
 def rounded(score: float) -> int:
@@ -57,7 +58,9 @@ def trimmed(value: float) -> float:
 
 
 def number(value: float) -> str:
-    """At most one decimal, none from 10 on, thousands separated: 4.6, 42, 1,234."""
+    """At most one decimal, none from 10 on, thousands separated: 4.6, 42, 1,234; powers of ten where it gets wordy."""
+    if abs(value) >= _WORDY:
+        return f"{value:.2g}"
     text = f"{value:,.1f}" if abs(value) < _WHOLE_FROM else f"{value:,.0f}"
     text = text.removesuffix(".0")
     return "0" if text == "-0" else text

@@ -14,12 +14,12 @@ from account_health.as_of import asked_instant
 from account_health.assess import Evaluations, assess, evaluated
 from account_health.connectors.base import Clock, Context
 from account_health.connectors.registry import build
-from account_health.supplied import Supplied
 from account_health.directory import Entry, find, nearest_words
 from account_health.errors import CallerError
 from account_health.explain import DEMO_NOTICE
 from account_health.gather import Gatherer
 from account_health.policy import Policy, load_policy
+from account_health.supplied import Supplied
 
 if TYPE_CHECKING:
     from account_health.config import Config

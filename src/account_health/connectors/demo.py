@@ -144,8 +144,8 @@ class Demo:
         return {name: row.category for name, row in TABLES.items()} | {"metric_value": Source.ANALYTICS}
 
     def fingerprint(self, as_of: datetime) -> Hashable:
-        """The asked day; the rows depend on nothing else."""
-        return self.kind, as_of.date()
+        """The asked instant: the rows depend on its day, and so do the times they were read at on its minute."""
+        return self.kind, as_of
 
     async def fetch(self, query: Query) -> Sequence[Delivery]:
         """One delivery for each table, with the accounts asked for."""
