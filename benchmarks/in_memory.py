@@ -11,7 +11,9 @@ from typing import Any
 import anyio
 from mcp import Client
 
-from account_health.config import DEMO
+from account_health.config import Config, SourceConfig
+from account_health.connectors.base import Query
+from account_health.connectors.demo import Demo, DemoSettings
 from account_health.evaluation import Evaluation
 from account_health.explain import explain
 from account_health.flags import check_flags
@@ -27,6 +29,7 @@ from over_stdio import ACCOUNT, number_of_tools
 _CALLS = 200
 _WARM_UP = 10
 _MIDNIGHT = datetime(2026, 11, 21, tzinfo=UTC)
+_NOON = datetime(2026, 11, 21, 12)  # noqa: DTZ001 - instants inside the pipeline are naive UTC
 
 
 def warm_summary_computed() -> Sequence[Figure]:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from click.testing import Result
+    from typer.testing import Result
 
 ACCOUNTS = "account_id,name,domains,renewal_date\nA-1,Acme,acme.example,2026-12-01\nB-1,Beta,,\n"
 FRESH = "account_id,name,updated_at\nA-1,Acme,2026-11-20\n"
@@ -106,6 +106,21 @@ def test_list_filters_by_text_band_and_flag(ask: Callable[..., Result]) -> None:
     assert "fernhollow" in ids("--band", "red")
     assert "fernhollow" in ids("--flag", "support_spike")
     assert ids("--band", "not_scored", "--flag", "usage_drop") == []
+
+
+def test_list_filters_by_segment_owner_and_renewal(ask: Callable[..., Result], tmp_path: Path) -> None:
+    header = "account_id,name,segment,owner,renewal_date\n"
+    configured(tmp_path, account=f"{header}A,Acme,SMB,Ann Lee,2026-12-01\nB,Beta,SMB,Bo,2027-06-01\nC,Cee,Big,Bo,\n")
+
+    def ids(*arguments: str) -> list[str]:
+        return [
+            found["id"] for found in parsed(ask("list", *arguments, "--as-of", DAY, "--format", "json"))["accounts"]
+        ]
+
+    assert ids("--segment", "smb") == ["A", "B"]
+    assert ids("--owner", "ann lee") == ["A"]
+    assert ids("--owner", "bo", "--segment", "big") == ["C"]
+    assert ids("--renews-within-days", "30") == ["A"]
 
 
 def test_inputs_prints_rows_of_one_source_or_all(ask: Callable[..., Result]) -> None:

@@ -136,7 +136,7 @@ async def test_what_is_found_agrees_with_the_assessments(demo: Workspace) -> Non
     ],
 )
 async def test_a_band_or_flag_that_is_none_is_refused_with_those_there_are(
-    workspace: Workspace, wanted: dict[str, str], problem: str
+    workspace: Workspace, wanted: dict[str, Any], problem: str
 ) -> None:
     with pytest.raises(CallerError) as refused:
         await search(workspace, Wanted(**wanted), 5)

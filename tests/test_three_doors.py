@@ -37,6 +37,13 @@ async def test_a_workspace_gives_what_the_pipeline_gives(expected: dict[str, Any
     assert {account: (await workspace.assess(account, DAY)).as_json() for account in expected} == expected
 
 
+async def test_an_answer_does_not_depend_on_what_was_asked_before(expected: dict[str, Any]) -> None:
+    workspace = Workspace.open(DEMO, clock)
+    for before in (None, "2026-11-20", "2026-11-21T12:00:00Z"):
+        await workspace.assess("moonbeam", before)
+    assert (await workspace.assess("moonbeam", DAY)).as_json() == expected["moonbeam"]
+
+
 @pytest.mark.parametrize("era", ERAS)
 async def test_the_server_gives_what_the_pipeline_gives(era: Any, expected: dict[str, Any]) -> None:
     async with Client(demo_server(), mode=era) as client:

@@ -94,10 +94,7 @@ class Gatherer:
 
     def _holdings(self, kept: _Kept, policy: Policy, as_of: datetime) -> tuple[Holding, ...]:
         newest = snapshot.newest(self._database, kept.schema, as_of)
-        return tuple(
-            _holding(i, connector, delivery, newest.get(i), policy, as_of)
-            for i, (connector, delivery) in enumerate(kept.deliveries)
-        )
+        return tuple(_holding(i, found, newest.get(i), policy, as_of) for i, found in enumerate(kept.deliveries))
 
     def _tables(self, kept: _Kept, asked: tuple[str, ...] | None, marked: _Marked) -> Tables:
         schema = f"question_{next(self._numbers)}"
@@ -173,8 +170,9 @@ def _require_accounts(deliveries: Sequence[Delivery]) -> None:
 
 
 def _holding(
-    index: int, connector: Connector, delivery: Delivery, newest: datetime | None, policy: Policy, as_of: datetime
+    index: int, found: tuple[Connector, Delivery], newest: datetime | None, policy: Policy, as_of: datetime
 ) -> Holding:
+    connector, delivery = found
     said = min(delivery.fetched_at, as_of) if delivery.live else newest
     limit = timedelta(days=policy.freshness.general)
     rejected: dict[str | None, tuple[str, ...]] = {}

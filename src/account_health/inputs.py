@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 
-from account_health.model import Source, State
-
 if TYPE_CHECKING:
     import numpy as np
     from duckdb import DuckDBPyConnection, Statement
+
+    from account_health.model import Source, State
 
 
 @lru_cache(maxsize=256)

@@ -1,8 +1,9 @@
 """Snapshot: deliveries laid side by side in DuckDB as the normalised tables, and the state of each account in them.
 
-Inside a snapshot's schema stand one view per normalised table (narrowed to the accounts a question asks for),
-`source_state` (account, delivery, table, state: one row per source) and `account_source` (the same merged over
-sources, as metrics read it).
+A snapshot is a schema with every row of every account: `ticket_all`, ..., `source_state_all` (account, delivery, table,
+state: one row per source), `merged_state` (the same merged over sources) and `dates` (when anything in a delivery happened).
+A question is a schema beside it, narrowed to the asked accounts: `ticket`, ..., `source_state` and `account_source`, the
+merged states as metrics read them, with stale tables marked.
 """
 
 from __future__ import annotations
@@ -20,6 +21,17 @@ if TYPE_CHECKING:
 
     from duckdb import DuckDBPyConnection
 
+_PRECEDENCE = (
+    State.OBSERVED,
+    State.EMPTY,
+    State.STALE,
+    State.FAILED,
+    State.NOT_MATCHED,
+    State.NOT_APPLICABLE,
+    State.NOT_CONNECTED,
+)
+"""Of several sources of one table, the state that says most."""
+
 _ACCOUNT_SOURCE = """
 SELECT account_id, "table", observed_from,
     CASE WHEN list_contains({stale}::VARCHAR[], "table") AND state IN ('observed', 'empty', 'partial') THEN 'stale'
@@ -32,10 +44,9 @@ _MERGED_STATE = """
 CREATE TABLE merged_state AS
 WITH merged AS (
     SELECT account_id, "table",
-        CASE WHEN bool_or(state IN ('failed', 'partial', 'stale')) AND bool_or(state IN ('observed', 'empty', 'partial'))
-                 THEN 'partial'
-             ELSE min_by(state, list_position(
-                 ['observed', 'empty', 'stale', 'failed', 'not matched', 'not applicable', 'not connected'], state)) END AS state,
+        CASE WHEN bool_or(state IN ('failed', 'partial', 'stale'))
+                 AND bool_or(state IN ('observed', 'empty', 'partial')) THEN 'partial'
+             ELSE min_by(state, list_position($precedence, state)) END AS state,
         max(observed_from) FILTER (state IN ('observed', 'empty', 'partial')) AS observed_from
     FROM source_state_all GROUP BY account_id, "table"
 )
@@ -54,7 +65,8 @@ SELECT a.account_id, $index, $table,
     $observed_from
 FROM (SELECT DISTINCT account_id FROM account_all) a
 LEFT JOIN (SELECT DISTINCT account_id FROM {table}_all WHERE delivery = $index) r USING (account_id)
-LEFT JOIN (SELECT unnest($overridden::VARCHAR[]) AS account_id, unnest($overrides::VARCHAR[]) AS state) o USING (account_id)
+LEFT JOIN (SELECT unnest($overridden::VARCHAR[]) AS account_id, unnest($overrides::VARCHAR[]) AS state) o
+    USING (account_id)
 """
 
 
@@ -79,9 +91,9 @@ def narrow(
     accounts: Sequence[str] | None,
     marked: tuple[Sequence[str], Sequence[str]],
 ) -> None:
-    """Creates the schema of a question about some accounts (None: all) of a snapshot; `marked` are stale and partial tables.
+    """Creates the schema of a question about some accounts (None: all) of a snapshot.
 
-    The rows of some accounts are copied: planning a query over a view on a view costs more than the copy. Those of all
+    `marked` are the stale and the partial tables. The rows of some accounts are copied: planning a query over a view on a view costs more than the copy. Those of all
     accounts are not.
     """
     selects = {table: f"SELECT * FROM {table}_all" for table in (*TABLES, "source_state")}  # noqa: S608 - our own names
@@ -107,7 +119,7 @@ def newest(database: DuckDBPyConnection, schema: str, as_of: datetime) -> dict[i
     """Per delivery the date of its newest row up to an instant; a delivery without one is left out."""
     with database.cursor() as cursor:
         found = cursor.execute(
-            f"SELECT delivery, max(happened_at) FROM {schema}.dates WHERE happened_at <= $as_of GROUP BY delivery",  # noqa: S608
+            f"SELECT delivery, max(happened_at) FROM {schema}.dates WHERE happened_at <= $as_of GROUP BY delivery",  # noqa: S608 - our own names
             {"as_of": as_of},
         )
         return dict(found.fetchall())
@@ -123,16 +135,16 @@ def observed_from(cursor: DuckDBPyConnection, index: int, delivery: Delivery) ->
 
 def _create_table(cursor: DuckDBPyConnection, table: str, deliveries: Sequence[tuple[int, Delivery]]) -> None:
     names = ", ".join(f'"{name}"' for name in columns(table))
-    parts = [f"SELECT {names}, {i} AS delivery FROM {_relation(cursor, i, d)}" for i, d in deliveries]  # noqa: S608
+    parts = [f"SELECT {names}, {i} AS delivery FROM {_relation(cursor, i, d)}" for i, d in deliveries]  # noqa: S608 - our own names
     nothing = ", ".join(f'NULL::{kind} AS "{name}"' for name, kind in columns(table).items())
     parts = parts or [f"SELECT {nothing}, 0 AS delivery WHERE false"]
     union = " UNION ALL ".join(parts)
     if table == "account" and len(parts) > 1:
-        union = f"SELECT * FROM ({union}) QUALIFY row_number() OVER (PARTITION BY account_id ORDER BY delivery) = 1"  # noqa: S608
+        union = f"SELECT * FROM ({union}) QUALIFY row_number() OVER (PARTITION BY account_id ORDER BY delivery) = 1"  # noqa: S608 - our own
     # Everything looks at the accounts, so their union is made once.
     cursor.execute(f"CREATE {'TABLE' if table == 'account' else 'VIEW'} {table}_all AS {union}")
     cursor.execute(
-        f"INSERT INTO dates SELECT DISTINCT delivery, {dated_by(table)}::TIMESTAMP FROM {table}_all"  # noqa: S608
+        f"INSERT INTO dates SELECT DISTINCT delivery, {dated_by(table)}::TIMESTAMP FROM {table}_all"  # noqa: S608 - our own names
     )
 
 
@@ -150,7 +162,8 @@ def _relation(cursor: DuckDBPyConnection, index: int, delivery: Delivery) -> str
 
 def _create_states(cursor: DuckDBPyConnection, deliveries: Sequence[Delivery]) -> None:
     cursor.execute(
-        'CREATE TABLE source_state_all (account_id VARCHAR, delivery INTEGER, "table" VARCHAR, state VARCHAR, observed_from TIMESTAMP)'
+        "CREATE TABLE source_state_all "
+        '(account_id VARCHAR, delivery INTEGER, "table" VARCHAR, state VARCHAR, observed_from TIMESTAMP)'
     )
     for index, delivery in enumerate(deliveries):
         cursor.execute(
@@ -165,4 +178,4 @@ def _create_states(cursor: DuckDBPyConnection, deliveries: Sequence[Delivery]) -
                 "observed_from": observed_from(cursor, index, delivery),
             },
         )
-    cursor.execute(_MERGED_STATE, {"tables": list(TABLES)})
+    cursor.execute(_MERGED_STATE, {"tables": list(TABLES), "precedence": [state.value for state in _PRECEDENCE]})

@@ -33,7 +33,8 @@ async def test_every_resource_is_listed_with_name_title_and_description(client: 
     templates = (await client.list_resource_templates()).resource_templates
     assert [resource.uri for resource in listed] == ["health://policy", "health://reference"]
     assert [template.uri_template for template in templates] == [SUMMARY]
-    assert all(found.name and found.title and found.description for found in (*listed, *templates))
+    assert all(resource.name and resource.title and resource.description for resource in listed)
+    assert all(template.name and template.title and template.description for template in templates)
 
 
 async def test_the_policy_tells_every_metric_flag_dimension_weight_curve_band_and_reason(client: Client) -> None:

@@ -144,7 +144,7 @@ class Demo:
         return {name: row.category for name, row in TABLES.items()} | {"metric_value": Source.ANALYTICS}
 
     def fingerprint(self, as_of: datetime) -> Hashable:
-        """The asked instant: the rows depend on its day, and so do the times they were read at on its minute."""
+        """The asked instant: its day dates the rows, its minute says when they were read."""
         return self.kind, as_of
 
     async def fetch(self, query: Query) -> Sequence[Delivery]:
