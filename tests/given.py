@@ -76,7 +76,7 @@ class Given:
             history_from=self.history_from.get(table, LONG_AGO),
             states=self.states.get(table, {}),
         )
-        return replace(delivery, **self.changes.get(table, {}))  # type: ignore[arg-type]
+        return replace(delivery, **self.changes.get(table, {}))  # type: ignore[arg-type] # a test knows the fields
 
 
 def gatherer(*sources: Connector) -> Gatherer:

@@ -93,8 +93,8 @@ def narrow(
 ) -> None:
     """Creates the schema of a question about some accounts (None: all) of a snapshot.
 
-    `marked` are the stale and the partial tables. The rows of some accounts are copied: planning a query over a view on a view costs more than the copy. Those of all
-    accounts are not.
+    `marked` are the stale and the partial tables. The rows of some accounts are copied, because planning a query over a
+    view on a view costs more than the copy; those of all accounts are not.
     """
     selects = {table: f"SELECT * FROM {table}_all" for table in (*TABLES, "source_state")}  # noqa: S608 - our own names
     selects["account_source"] = _ACCOUNT_SOURCE.format(stale=list(marked[0]), partial=list(marked[1]))

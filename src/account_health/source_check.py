@@ -79,7 +79,8 @@ async def check_sources(workspace: Workspace, as_of: str | None = None) -> Check
 
 def _table(holding: Holding, inputs: Inputs) -> CheckedTable:
     counted = inputs.tables.rows(
-        f"SELECT count(*) AS rows, count(*) FILTER (account_id NOT IN (SELECT account_id FROM account_all)) AS strangers "  # noqa: S608 - ours
+        "SELECT count(*) AS rows, "
+        "count(*) FILTER (account_id NOT IN (SELECT account_id FROM account_all)) AS strangers "
         f"FROM {holding.table}_all WHERE delivery = {holding.index}"
     )[0]
     found = int(counted["rows"])
