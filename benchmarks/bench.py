@@ -55,9 +55,13 @@ def measured(names: Sequence[str]) -> list[Figure]:
 
 def table(figures: Sequence[Figure]) -> str:
     """The figures as a Markdown table under a line that says where and when."""
-    rows = [f"| {f.name} | {f.value:,.4g} | {f.unit} | {f.peer:,.4g} | {f.ratio:,.3g} |" for f in figures]
+    rows = [f"| {f.name} | {_brief(f.value)} | {f.unit} | {_brief(f.peer)} | {_brief(f.ratio)} |" for f in figures]
     head = ["| figure | value | unit | peer | ratio |", "|---|---|---|---|---|"]
     return "\n".join([_circumstances(), "", *head, *rows])
+
+
+def _brief(number: float) -> str:
+    return f"{number:,.0f}" if number >= 100 else f"{number:.3g}"  # noqa: PLR2004 - three digits tell enough
 
 
 def _circumstances() -> str:

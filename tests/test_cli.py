@@ -321,6 +321,7 @@ def test_hostile_names_cannot_steer_a_terminal(tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
     configured(tmp_path)
     (tmp_path / "data" / "account.jsonl").write_text("\n".join(map(json.dumps, rows)), "utf-8")
+    assert CONTROLS.findall(run("list", "--config", HOSTILE.replace("\0", ""), here=tmp_path).stderr.decode()) == []
     asked = ["list", "list --format json", "sources check", "sources check --format json", "report acme"]
     asked += [f"{verb} x --format {form}" for verb in ("report", "inputs") for form in ("md", "json")]
     for arguments in asked:

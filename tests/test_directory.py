@@ -117,6 +117,11 @@ def test_hostile_names_are_quoted_on_one_line_when_they_are_suggested() -> None:
     assert "(id `` x`_ ``)" in str(missed.value)
 
 
+def test_an_account_whose_name_cannot_be_seen_is_not_found_by_nothing() -> None:
+    with pytest.raises(AccountNotFound):
+        find([Entry("A-1", "\u200b")], " \u200b")
+
+
 def test_what_cannot_be_seen_is_no_difference() -> None:
     assert folded(" Acme\u200b\tLTD\u202e ") == folded("acme ltd") == "acme ltd"
 

@@ -1,9 +1,9 @@
 """Snapshot: deliveries laid side by side in DuckDB as the normalised tables, and the state of each account in them.
 
-A snapshot is a schema with every row of every account: `ticket_all`, ..., `source_state_all` (account, delivery, table,
-state: one row per source), `merged_state` (the same merged over sources) and `dates` (when anything in a delivery happened).
-A question is a schema beside it, narrowed to the asked accounts: `ticket`, ..., `source_state` and `account_source`, the
-merged states as metrics read them, with stale tables marked.
+A snapshot is a schema with every row of every account: `ticket_all`, ..., `source_state_all` (account, delivery,
+table, state: one row per source), `merged_state` (the same merged over sources) and `dates` (when anything in a
+delivery happened). A question is a schema beside it, narrowed to the asked accounts: `ticket`, ..., `source_state` and
+`account_source`, the merged states as metrics read them, with stale tables marked.
 """
 
 from __future__ import annotations

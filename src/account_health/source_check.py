@@ -79,7 +79,7 @@ async def check_sources(workspace: Workspace, as_of: str | None = None) -> Check
 
 def _table(holding: Holding, inputs: Inputs) -> CheckedTable:
     counted = inputs.tables.rows(
-        "SELECT count(*) AS rows, "
+        "SELECT count(*) AS rows, "  # noqa: S608 - our own names
         "count(*) FILTER (account_id NOT IN (SELECT account_id FROM account_all)) AS strangers "
         f"FROM {holding.table}_all WHERE delivery = {holding.index}"
     )[0]

@@ -12,6 +12,7 @@ import anyio
 import pytest
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped] # it ships no types
 from mcp import Client
+from pydantic import TypeAdapter
 
 from account_health.config import Config, find_config, load_config
 from account_health.server import create_server
@@ -208,8 +209,11 @@ async def test_a_name_or_domain_of_several_accounts_gets_the_candidates(era: Any
 
 
 @pytest.mark.parametrize("era", ERAS)
-async def test_a_bug_of_ours_is_told_without_its_text(era: Any) -> None:
+@pytest.mark.parametrize("is_about_values", [False, True])
+async def test_a_bug_of_ours_is_told_without_its_text(era: Any, *, is_about_values: bool) -> None:
     def broken() -> Config:
+        if is_about_values:
+            TypeAdapter(int).validate_python(CANARY)
         raise RuntimeError(CANARY)
 
     async with Client(create_server(broken, clock), mode=era) as client:
@@ -293,9 +297,11 @@ async def test_without_a_configuration_only_supplied_inputs_are_scored_until_one
         for tool in READING:
             assert "`account-health init`" in await refused(client, tool, **NEEDED.get(tool, {}))
         assert (await answer(client, "score_supplied_inputs", metrics={"nps_latest": 9}))["coverage"] > 0
-        configured(tmp_path, account="account_id,name\nnorthwind,Northwind\n")
+        configuration = configured(tmp_path, account="account_id,name\nnorthwind,Northwind\n")
         for tool in READING:
             assert not (await client.call_tool(tool, NEEDED.get(tool, {}))).is_error
+        configuration.unlink()
+        assert not (await client.call_tool("find_accounts")).is_error, "what is open stays open"
 
 
 @pytest.mark.parametrize("era", ERAS)

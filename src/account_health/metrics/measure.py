@@ -134,7 +134,9 @@ def _is_provided(inputs: Inputs, policy: Policy, metric: str) -> bool:
 
 def _floats(column: Any) -> NDArray[np.float64]:
     """A column of numbers, dates left out, NULL as NaN."""
-    return np.ma.filled(np.ma.asarray(column).astype(np.float64), np.nan)
+    floats = np.array(np.ma.getdata(column), dtype=np.float64)
+    floats[np.ma.getmaskarray(column)] = np.nan
+    return floats
 
 
 def _used(text: str, given: Mapping[str, Any]) -> dict[str, Any]:
