@@ -190,9 +190,7 @@ def told(account_id: str, texts: Sequence[str]) -> list[Row]:
     return [
         account(**own, name=next(it), owner=next(it), segment=texts[0], crm_status=next(it)),
         *(
-            Ticket(
-                **own, ticket_id=next(it), subject=texts[i], status=texts[i], opened_at=ago(9), escalated_at=ago(i + 1)
-            )
+            Ticket(**own, ticket_id=next(it), subject=texts[i], opened_at=ago(9), escalated_at=ago(i + 1))
             for i in range(3)
         ),
         *(Invoice(**own, invoice_id=next(it), issued_at=ago(60 + i), due_at=ago(30 + i)) for i in range(2)),

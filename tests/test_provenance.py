@@ -178,3 +178,10 @@ def test_a_crm_scale_without_a_width_is_not_compared() -> None:
 def test_a_huge_number_is_written_short() -> None:
     huge = MetricValue(account_id="acme", metric="days_overdue", value=1e300, as_of=ago(1))
     assert "1e+300 days overdue" in _factor_of("days_overdue", Given([account(), huge])).sentence
+
+
+def test_a_supplied_value_that_cannot_be_is_refused_and_said() -> None:
+    company_nps = MetricValue(account_id="acme", metric="nps_latest", value=45, as_of=ago(1))
+    gap = _gap_of("nps_latest", Given([account(), company_nps]))
+    assert gap.state is State.FAILED
+    assert "the value supplied, 45, is impossible; it must be 0 or more and 10 or less" in gap.sentence

@@ -179,3 +179,9 @@ def test_any_json_value_is_scored_or_refused_in_words() -> None:
         else:
             value = factor(assessed({"days_to_renewal": number}), "days_to_renewal").value
             assert value == pytest.approx(float(number), abs=1e-9)
+
+
+def test_a_value_outside_what_the_metric_can_be_is_refused_with_its_bounds() -> None:
+    for values, bounds in (({"nps_latest": 45}, "0 or more and 10 or less"), ({"overdue_invoices": -1}, "0 or more")):
+        with pytest.raises(CallerError, match=bounds):
+            assessed(values)

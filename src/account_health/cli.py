@@ -12,7 +12,7 @@ import anyio
 import typer
 
 from account_health import config as configuration
-from account_health.errors import AccountHealthError, CallerError, ConfigurationError, SourceError
+from account_health.errors import AccountHealthError, CallerError, ConfigurationError, NotConfigured, SourceError
 from account_health.terminal import print_json, print_sources, print_table, say, write
 
 if TYPE_CHECKING:
@@ -78,6 +78,7 @@ def list_accounts(
     flag: Annotated[str, typer.Option(help="Id of a raised risk flag, e.g. usage_drop.")] = "",
     renews_within_days: Annotated[int, typer.Option(min=0, max=1000, help="Renewal within so many days; 0: any.")] = 0,
     limit: LimitOption = 20,
+    cursor: Annotated[str, typer.Option(help="next_cursor of the page before.")] = "",
     as_of: AsOfOption = "",
     output: FormatOption = Format.MD,
     config: ConfigOption = None,
@@ -88,7 +89,7 @@ def list_accounts(
 
     async def ask(workspace: Workspace) -> None:
         wanted = Wanted(query, segment, owner, band, flag, renews_within_days)
-        found = await search(workspace, wanted, limit, as_of=as_of or None)
+        found = await search(workspace, wanted, limit, cursor, as_of or None)
         if output is Format.JSON:
             print_json(found)
             return
@@ -215,7 +216,7 @@ def _configured_policy(path: Path | None) -> Path | None:
     """The policy file the configuration names; None (the built-in one) where nothing is configured."""
     try:
         found = configuration.find_config(path)
-    except ConfigurationError:
+    except NotConfigured:
         return None
     return configuration.load_config(found).policy
 

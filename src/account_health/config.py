@@ -16,7 +16,7 @@ from typing import Annotated, Any
 import platformdirs
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from account_health.errors import ConfigurationError, faults
+from account_health.errors import ConfigurationError, NotConfigured, faults
 
 FILE_NAME = "account-health.toml"
 VARIABLE = "ACCOUNT_HEALTH_CONFIG"
@@ -73,7 +73,7 @@ DEMO = Config(folder=Path(), sources=(SourceConfig("demo", "demo", {}),), is_dem
 def find_config(
     explicit: Path | None = None, environment: Mapping[str, str] = os.environ, here: Path | None = None
 ) -> Path:
-    """The configuration file to use; raises ConfigurationError naming `init` when there is none."""
+    """The configuration file to use; raises NotConfigured naming `init` when there is none."""
     if explicit is not None:
         return explicit
     if environment.get(VARIABLE):
@@ -81,7 +81,7 @@ def find_config(
     for folder in (here or Path.cwd(), platformdirs.user_config_path("account-health")):
         if (folder / FILE_NAME).is_file():
             return folder / FILE_NAME
-    raise ConfigurationError(
+    raise NotConfigured(
         "There is no configuration, so no source is connected.",
         "Run `account-health init` to write account-health.toml, or add --demo to try the demo accounts.",
     )

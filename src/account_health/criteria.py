@@ -36,13 +36,16 @@ class Metric(Part):
 
     `curve` maps values to points: linear between (value, points) pairs, flat outside. A metric without weight is a
     fact. Each entry of `reads` is a `table.column`, or several joined by `|` of which one is enough. `partly_seen` says
-    what rows of an incomplete table prove: that the value is at least, or at most, what they show.
+    what rows of an incomplete table prove: that the value is at least, or at most, what they show. Values that somebody
+    else supplies count only between `lowest` and `highest`.
     """
 
     name: Annotated[str, Field(min_length=1)]
     dimension: str
     weight: Weight = 0
     unit: Annotated[str, Field(min_length=1)]
+    lowest: Value | None = None
+    highest: Value | None = None
     polarity: Literal["higher_is_better", "lower_is_better"] | None = None
     curve: tuple[tuple[Value, Points], ...] = ()
     levels: tuple[str, ...] = ()
@@ -55,6 +58,21 @@ class Metric(Part):
     weakness: str = ""
     reason: Reason
     sentences: dict[str, str]
+
+    def allows(self, value: float) -> bool:
+        """Whether a supplied value can be one of this metric at all."""
+        lowest, highest = (0, len(self.levels) - 1) if self.levels else (self.lowest, self.highest)
+        return (lowest is None or value >= lowest) and (highest is None or value <= highest)
+
+    @property
+    def bounds(self) -> str:
+        """What `allows` allows, in words."""
+        lowest, highest = (0, len(self.levels) - 1) if self.levels else (self.lowest, self.highest)
+        parts = [
+            f"{lowest:g} or more" if lowest is not None else "",
+            f"{highest:g} or less" if highest is not None else "",
+        ]
+        return " and ".join(part for part in parts if part)
 
     @model_validator(mode="after")
     def _complete(self) -> Self:

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import cached_property
 from typing import Any
 
 from account_health.errors import AccountNotFound, AmbiguousAccount
@@ -70,33 +71,63 @@ def folded(text: str) -> str:
     return (" ".join(text.split()) if is_plain else visible(text, sys.maxsize)).casefold()
 
 
-def find(entries: Sequence[Entry], text: str) -> Entry:
-    """The one account with this id, name or domain.
+@dataclass(frozen=True)
+class Directory:
+    """All accounts, indexed at the first look-up."""
 
-    Raises AccountNotFound with the nearest names, or AmbiguousAccount with the candidates. An exact id comes before a
-    name, a name before a domain; parts of a name only suggest.
-    """
-    wanted = folded(text)
-    if exact := [e for e in entries if e.id == text.strip()]:
-        return exact[0]
-    by_name = [e for e in entries if wanted and wanted in (folded(e.id), folded(e.name))]
-    found = by_name or _with_domain(entries, text)
-    if len(found) == 1:
-        return found[0]
-    if found:
-        listed = "; ".join(_shown(e) for e in found[:_NEAREST])
-        raise AmbiguousAccount(
-            f"{len(found)} accounts fit: {listed}.",
-            "Ask again with the id of the one you mean.",
-            [(e.id, e.name) for e in found],
+    entries: Sequence[Entry]
+
+    def find(self, text: str) -> Entry:
+        """The one account with this id, name or domain.
+
+        Raises AccountNotFound with the nearest names, or AmbiguousAccount with the candidates. An exact id comes before
+        a name, a name before a domain; parts of a name only suggest.
+        """
+        if exact := self._by_id.get(text.strip()):
+            return exact
+        wanted = folded(text)
+        found = self._by_name.get(wanted) or self._with_domain(text)
+        if len(found) == 1:
+            return found[0]
+        if found:
+            listed = "; ".join(_shown(e) for e in found[:_NEAREST])
+            raise AmbiguousAccount(
+                f"{len(found)} accounts fit: {listed}.",
+                "Ask again with the id of the one you mean.",
+                [(e.id, e.name) for e in found],
+            )
+        near = nearest(self.entries, wanted)
+        hint = f"Nearest: {'; '.join(_shown(e) for e in near)}. " if near else ""
+        raise AccountNotFound(
+            "No account has this id, name or domain.",
+            f"{hint}Search with find_accounts (command line: list).",
+            [e.name for e in near],
         )
-    near = nearest(entries, wanted)
-    hint = f"Nearest: {'; '.join(_shown(e) for e in near)}. " if near else ""
-    raise AccountNotFound(
-        "No account has this id, name or domain.",
-        f"{hint}Search with find_accounts (command line: list).",
-        [e.name for e in near],
-    )
+
+    @cached_property
+    def _by_id(self) -> Mapping[str, Entry]:
+        return {entry.id: entry for entry in self.entries}
+
+    @cached_property
+    def _by_name(self) -> Mapping[str, list[Entry]]:
+        """Entries by folded name and folded id; what folds to nothing cannot be asked for."""
+        index: dict[str, list[Entry]] = {}
+        for entry in self.entries:
+            for word in {folded(entry.id), folded(entry.name)} - {""}:
+                index.setdefault(word, []).append(entry)
+        return index
+
+    @cached_property
+    def _by_domain(self) -> Mapping[str, list[Entry]]:
+        index: dict[str, list[Entry]] = {}
+        for entry in self.entries:
+            for domain in {registrable_domain(domain) for domain in entry.domains} - {None}:
+                index.setdefault(str(domain), []).append(entry)
+        return index
+
+    def _with_domain(self, text: str) -> list[Entry]:
+        domain = registrable_domain(text) if "." in text else None
+        return self._by_domain.get(domain, []) if domain else []
 
 
 def nearest(entries: Iterable[Entry], wanted: str) -> list[Entry]:
@@ -110,11 +141,6 @@ def nearest(entries: Iterable[Entry], wanted: str) -> list[Entry]:
 def nearest_words(word: str, words: Iterable[str]) -> list[str]:
     """Up to three words that look like the given one."""
     return difflib.get_close_matches(word[:_NAME_CHARACTERS], list(words), n=3)
-
-
-def _with_domain(entries: Iterable[Entry], text: str) -> list[Entry]:
-    domain = registrable_domain(text) if "." in text else None
-    return [e for e in entries if domain and domain in {registrable_domain(d) for d in e.domains}]
 
 
 def _shown(entry: Entry) -> str:

@@ -5,6 +5,7 @@
     │   ├── AccountNotFound    no such account; carries the nearest names
     │   └── AmbiguousAccount   several accounts fit; carries the candidates
     ├── ConfigurationError     the operator's files are wrong or missing
+    │   ├── NotConfigured      there is no configuration at all
     │   └── PolicyError        a scoring policy that cannot be used
     └── SourceError            a source could not deliver; the rest of the answer stands
 
@@ -56,6 +57,10 @@ class AmbiguousAccount(CallerError):
 
 class ConfigurationError(AccountHealthError):
     """The operator's to mend: a file is missing, unreadable or contradicts itself."""
+
+
+class NotConfigured(ConfigurationError):
+    """The operator's to do: there is no configuration at all."""
 
 
 class PolicyError(ConfigurationError):

@@ -11,7 +11,7 @@ import numpy as np
 from account_health.factors import explain_factors
 from account_health.gaps import missing_inputs
 from account_health.inputs_used import input_reports
-from account_health.markup import code
+from account_health.markup import code, visible
 from account_health.model import (
     AccountRef,
     Assessment,
@@ -42,7 +42,9 @@ def explain(evaluation: Evaluation, row: int) -> Assessment:
     factors = explain_factors(evaluation, row)
     crm = _crm_score(evaluation, row)
     return Assessment(
-        account=AccountRef(id=account, name=evaluation.profiles[account]["name"]),
+        account=AccountRef(
+            id=account, name=visible(evaluation.profiles[account]["name"], policy.limits.text_characters)
+        ),
         as_of=evaluation.inputs.as_of.replace(tzinfo=UTC),
         scored=scored,
         score=trimmed(value) if scored else None,

@@ -20,6 +20,7 @@ from account_health import snapshot
 from account_health.connectors.base import Connector, Delivery, Query
 from account_health.errors import SourceError
 from account_health.inputs import Holding, Inputs, Tables
+from account_health.markup import code
 from account_health.metrics.windows import local_day
 from account_health.model import State
 from account_health.tables import TABLES
@@ -151,7 +152,8 @@ def _accepted(delivery: Delivery, policy: Policy) -> Delivery:
     share = policy.limits.rejected_share
     if delivery.failure or delivery.rejected_total <= share * delivery.rows_total:
         return delivery
-    examples = "; ".join(f"{row.place}: {row.problem}" for row in delivery.rejected[:_EXAMPLES])
+    most = policy.limits.text_characters
+    examples = ", ".join(code(f"{row.place}: {row.problem}", most) for row in delivery.rejected[:_EXAMPLES])
     failure = (
         f"{delivery.rejected_total} of {delivery.rows_total} rows could not be read, more than {share:.0%}, "
         f"e.g. {examples}."

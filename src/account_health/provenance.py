@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING
 from account_health.markup import prose
 from account_health.model import Source, State
 from account_health.tables import TABLES
-from account_health.wording import SOURCE_PHRASES, day, lower_first, sentence
+from account_health.wording import SOURCE_PHRASES, day, lower_first, number, sentence
 
 if TYPE_CHECKING:
+    from account_health.criteria import Metric
     from account_health.evaluation import Evaluation
+    from account_health.metrics.matrix import Supplied
 
 CALLER = "caller"
 
@@ -30,11 +32,8 @@ def absence(evaluation: Evaluation, row: int, metric: str) -> Absence:
     """The first thing that a metric reads and that is not there."""
     chosen = evaluation.policy.metrics[metric]
     account = evaluation.accounts[row]
-    if outdated := evaluation.matrix.outdated.get((account, metric)):
-        said = lower_first(sentence(chosen, outdated.value, evaluation.policy))
-        since = day(outdated.as_of, evaluation.policy.time_zone)
-        source = evaluation.inputs.holdings[outdated.delivery].category
-        return Absence(source, State.STALE, f"the value supplied on {since} is too old to count: {said}")
+    if unusable := evaluation.matrix.unusable.get((account, metric)):
+        return _unusable(evaluation, chosen, unusable)
     table = ""
     for entry in chosen.reads:
         columns = [column.partition(".")[::2] for column in entry.split("|")]
@@ -57,6 +56,20 @@ def absence(evaluation: Evaluation, row: int, metric: str) -> Absence:
         since = day(history, evaluation.policy.time_zone)
         return Absence(source, State.PARTIAL, f"the history in {noun} starts on {since}, after the window does")
     return Absence(source, State.EMPTY, f"nothing is recorded in {noun}")
+
+
+def _unusable(evaluation: Evaluation, metric: Metric, value: Supplied) -> Absence:
+    """A value was supplied, but it is impossible or too old."""
+    source = evaluation.inputs.holdings[value.delivery].category
+    if not metric.allows(value.value):
+        return Absence(
+            source,
+            State.FAILED,
+            f"the value supplied, {number(value.value)}, is impossible; it must be {metric.bounds}",
+        )
+    said = lower_first(sentence(metric, value.value, evaluation.policy))
+    since = day(value.as_of, evaluation.policy.time_zone)
+    return Absence(source, State.STALE, f"the value supplied on {since} is too old to count: {said}")
 
 
 def origin(evaluation: Evaluation, row: int, metric: str) -> tuple[str, datetime | None]:

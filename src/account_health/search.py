@@ -75,7 +75,7 @@ async def search(
     today = local_day(instant, workspace.policy.time_zone)
     until = today + timedelta(days=wanted.renews_within_days) if wanted.renews_within_days else None
     fields = Search(wanted.query, wanted.segment, wanted.owner, today if until else None, until)
-    fitting = [entry for entry in await workspace.entries(instant) if fields.fits(entry)]
+    fitting = [entry for entry in (await workspace.directory(instant)).entries if fields.fits(entry)]
     start = _start(cursor, wanted)
     if wanted.band or wanted.flag:
         evaluation = await workspace.evaluate(instant)

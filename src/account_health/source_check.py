@@ -61,7 +61,7 @@ async def check_sources(workspace: Workspace, as_of: str | None = None) -> Check
     """The state of every configured source; raises SourceError when there is no list of accounts at all."""
     instant = workspace.instant(as_of)
     inputs = await workspace.inputs(instant)
-    entries = await workspace.entries(instant)
+    entries = (await workspace.directory(instant)).entries
     ordered = sorted(inputs.holdings, key=lambda h: (list(Source).index(h.category), h.label))
     sources = [
         CheckedSource(source=category, connector=label, tables=tuple(_table(h, inputs) for h in group))

@@ -14,7 +14,7 @@ from account_health.as_of import asked_instant
 from account_health.assess import Evaluations, assess, evaluated
 from account_health.connectors.base import Clock, Context
 from account_health.connectors.registry import build
-from account_health.directory import Entry, find, nearest_words
+from account_health.directory import Directory, Entry, nearest_words
 from account_health.errors import CallerError
 from account_health.explain import DEMO_NOTICE
 from account_health.gather import Gatherer
@@ -40,6 +40,7 @@ class Workspace:
     sources: Gatherer
     clock: Clock
     kept: Evaluations = field(default_factory=Evaluations)
+    directories: dict[str, Directory] = field(default_factory=dict)
 
     @classmethod
     def open(cls, config: Config, clock: Clock) -> Workspace:
@@ -61,15 +62,18 @@ class Workspace:
         """The asked instant: as given, else the configured day of a frozen export, else now; naive UTC."""
         return asked_instant(as_of or self.config.as_of, self.policy.time_zone, self.clock())
 
-    async def entries(self, as_of: datetime) -> list[Entry]:
-        """Every account of the configured sources, sorted by name."""
-        inputs = await self.inputs(as_of)
-        rows = inputs.tables.rows("SELECT * FROM account")
-        return sorted((Entry.of(row) for row in rows), key=lambda e: (e.name.casefold(), e.id))
+    async def directory(self, as_of: datetime) -> Directory:
+        """Every account of the configured sources, sorted by name; made once per snapshot."""
+        tables = (await self.inputs(as_of)).tables
+        if tables.snapshot not in self.directories:
+            self.directories.clear()
+            entries = [Entry.of(row) for row in tables.rows("SELECT * FROM account")]
+            self.directories[tables.snapshot] = Directory(sorted(entries, key=lambda e: (e.name.casefold(), e.id)))
+        return self.directories[tables.snapshot]
 
     async def find(self, account: str, as_of: datetime) -> Entry:
         """The account with this id, name or domain; raises AccountNotFound or AmbiguousAccount."""
-        return find(await self.entries(as_of), account)
+        return (await self.directory(as_of)).find(account)
 
     async def inputs(self, as_of: datetime, accounts: Sequence[str] | None = None) -> Inputs:
         """The gathered inputs, before anything is computed from them."""
@@ -130,6 +134,8 @@ def _number(metric: str, value: SuppliedValue, policy: Policy) -> float:
         return float(levels.index(value.casefold()))
     if not math.isfinite(value):
         raise CallerError(f"{metric} must be finite.", "Leave out what is not known.")
+    if not policy.metrics[metric].allows(value) and not levels:
+        raise CallerError(f"{metric} must be {policy.metrics[metric].bounds}.", "Leave out what is not known.")
     if levels and value not in range(len(levels)):
         raise CallerError(f"{metric} has no level {value:g}.", f"Levels: {', '.join(levels)}.")
     return float(value)

@@ -213,8 +213,9 @@ def test_domains_are_invented_and_no_account_shares_one() -> None:
     assert all(domain.endswith(".example") for domain in domains)
 
 
-def test_an_answer_for_one_instant_is_never_kept_for_another() -> None:
-    demo = _demo()
+def test_what_is_kept_for_a_day_is_what_any_instant_of_that_day_would_fetch() -> None:
+    demo, later = _demo(), ASKED + timedelta(hours=3)
 
-    assert demo.fingerprint(ASKED) == demo.fingerprint(ASKED)
-    assert demo.fingerprint(ASKED) != demo.fingerprint(ASKED + timedelta(minutes=1))
+    assert demo.fingerprint(ASKED) == demo.fingerprint(later)
+    assert _fetched(ASKED) == _fetched(later)
+    assert demo.fingerprint(ASKED) != demo.fingerprint(ASKED + timedelta(days=1))

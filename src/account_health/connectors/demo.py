@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class _System:
-    """A system the demo pretends to be: its name, how it knows accounts, minutes since it was read."""
+    """A system the demo pretends to be: its name, how it knows accounts, minutes before the asked day it was read."""
 
     label: str
     matched_by: str
@@ -144,8 +144,8 @@ class Demo:
         return {name: row.category for name, row in TABLES.items()} | {"metric_value": Source.ANALYTICS}
 
     def fingerprint(self, as_of: datetime) -> Hashable:
-        """The asked instant: its day dates the rows, its minute says when they were read."""
-        return self.kind, as_of
+        """The asked day: it dates the rows and says when they were read."""
+        return self.kind, as_of.date()
 
     async def fetch(self, query: Query) -> Sequence[Delivery]:
         """One delivery for each table, with the accounts asked for."""
@@ -164,7 +164,7 @@ def _delivery(table: str, category: Source, told: Sequence[Story], as_of: dateti
         rows=rows,
         rows_total=len(rows),
         columns=frozenset(columns(table)),
-        fetched_at=as_of - timedelta(minutes=system.minutes),
+        fetched_at=datetime.combine(as_of.date(), time()) - timedelta(minutes=system.minutes),
         history_from=datetime.combine(as_of.date() - history, time()),
         absent=State.NOT_MATCHED,
         matched_by=system.matched_by,

@@ -51,8 +51,8 @@ class MetricMatrix:
     """Per metric that ages by its own date: the last value, too old to count."""
     supplied: Mapping[tuple[str, str], Supplied]
     """(account, metric) to the value that was taken instead of a computed one."""
-    outdated: Mapping[tuple[str, str], Supplied]
-    """(account, metric) to a supplied value that is too old to count."""
+    unusable: Mapping[tuple[str, str], Supplied]
+    """(account, metric) to a supplied value that does not count: too old, or outside what the metric can be."""
 
     def column(self, metric: str) -> int:
         """Position of the metric."""

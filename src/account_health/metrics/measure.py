@@ -87,7 +87,7 @@ def _laid_out(columns: Mapping[str, Any], inputs: Inputs, policy: Policy) -> Met
         dated={m: columns[m + "_on"] for m in metrics if m + "_on" in columns},
         last={m: _floats(columns[m + "_last"]) for m in metrics if m + "_last" in columns},
         supplied={},
-        outdated={},
+        unusable={},
     )
 
 
@@ -97,12 +97,12 @@ def _with_supplied(
     """The matrix with supplied values instead of computed ones: the caller's first, then a source's; never averaged."""
     index = {account: i for i, account in enumerate(matrix.accounts)}
     supplied: dict[tuple[str, str], Supplied] = {}
-    outdated: dict[tuple[str, str], Supplied] = {}
+    unusable: dict[tuple[str, str], Supplied] = {}
     for row in rows:
         if row["metric"] not in policy.metrics or row["account_id"] not in index:
             continue
         key = (row["account_id"], row["metric"])
-        chosen = outdated if _is_stale(row, inputs, policy) else supplied
+        chosen = supplied if _counts(row, inputs, policy) else unusable
         if key not in chosen or row["provider"] == "caller":
             chosen[key] = Supplied(row["value"], row["as_of"], row["provider"], row["delivery"])
     values, known = matrix.values.copy(), matrix.known.copy()
@@ -117,15 +117,15 @@ def _with_supplied(
         applicable=applicable,
         at_least=at_least,
         supplied=supplied,
-        outdated=outdated,
+        unusable=unusable,
     )
 
 
-def _is_stale(row: Mapping[str, Any], inputs: Inputs, policy: Policy) -> bool:
-    """Whether a supplied value is too old to count; those asked of people age as slowly as survey answers."""
-    freshness = policy.freshness
-    limit = freshness.survey if policy.metrics[row["metric"]].window == "survey" else freshness.general
-    return bool(inputs.as_of - row["as_of"] > timedelta(days=limit))
+def _counts(row: Mapping[str, Any], inputs: Inputs, policy: Policy) -> bool:
+    """Whether a supplied value is possible and fresh; those asked of people age as slowly as survey answers."""
+    metric, freshness = policy.metrics[row["metric"]], policy.freshness
+    limit = freshness.survey if metric.window == "survey" else freshness.general
+    return metric.allows(row["value"]) and inputs.as_of - row["as_of"] <= timedelta(days=limit)
 
 
 def _is_provided(inputs: Inputs, policy: Policy, metric: str) -> bool:

@@ -35,14 +35,12 @@ class Desk:
 
     def policy(self) -> Policy:
         """The configured policy, or the built-in one where nothing is configured."""
-        from account_health.errors import ConfigurationError, PolicyError
+        from account_health.errors import NotConfigured
         from account_health.policy import load_policy
 
         try:
             return load_policy(self._configure().policy)
-        except PolicyError:
-            raise
-        except ConfigurationError:
+        except NotConfigured:
             return load_policy()
 
     async def assess_supplied(self, name: str, values: Mapping[str, float | str | bool], as_of: str) -> Assessment:
