@@ -401,7 +401,8 @@ def _answer(reader: _Reader, metric: str) -> Answer:
 
 def _supplied(reader: _Reader, metric: str) -> float | None:
     limit = 180 if metric.startswith("nps") else 30
-    values = [row for row in reader.rows("metric_value") if row.metric == metric]
+    possible = reader.policy.metrics[metric].allows
+    values = [row for row in reader.rows("metric_value") if row.metric == metric and possible(row.value)]
     fresh = [row for row in values if reader.ago(limit) <= row.as_of <= reader.as_of]
     chosen = max(fresh, key=lambda row: (row.provider == "caller", row.as_of, -row.value), default=None)
     return chosen.value if chosen else None

@@ -273,7 +273,7 @@ def test_a_score_of_the_crm_is_read_with_its_own_scale(  # noqa: PLR0913, PLR091
     agrees: bool,  # noqa: FBT001 - a table
 ) -> None:
     profile = {"crm_score": value, "crm_score_low": low, "crm_score_high": high, "crm_score_higher_is": higher_is}
-    good = supplied(dict.fromkeys(["nps_latest", "csat_90d", "active_users_change_pct", "logins_change_pct"], 99))
+    good = supplied({"nps_latest": 9.9, "csat_90d": 99, "active_users_change_pct": 99, "logins_change_pct": 99})
     a = answer(account(**profile), *good)
 
     assert a.band is Band.GREEN

@@ -222,8 +222,8 @@ def accounts_with_rows(draw: st.DrawFn, account_id: str) -> list[Row]:
         *few(
             st.builds(
                 Ticket, account_id=own, ticket_id=Ids, opened_at=Instants, solved_at=maybe(Instants),
-                status=maybe(st.sampled_from(("open", "solved"))), escalated_at=maybe(Instants), csat=maybe(st.floats(1, 5)), csat_low=st.just(1),
-                csat_high=st.just(5), subject=maybe(Texts),
+                status=maybe(st.sampled_from(("open", "solved"))), escalated_at=maybe(Instants),
+                csat=maybe(st.floats(1, 5)), csat_low=st.just(1), csat_high=st.just(5), subject=maybe(Texts),
             ),
             most=8,
         ),
