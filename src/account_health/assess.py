@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from account_health.evaluation import Evaluation, evaluate
+from account_health.evaluation import Evaluation
 from account_health.explain import explain
+from account_health.flags import check_flags
+from account_health.metrics.measure import measure
+from account_health.scoring import Rubric, score_matrix
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Sequence
@@ -43,6 +46,15 @@ async def evaluated(
     """The same before it is put into words: metrics, scores and flags as arrays."""
     inputs = await sources.gather(policy, as_of, accounts)
     return (kept or Evaluations()).of(inputs, policy)
+
+
+def evaluate(inputs: Inputs, policy: Policy) -> Evaluation:
+    """Tables to metrics, metrics to scores and flags."""
+    matrix = measure(inputs, policy)
+    rubric = Rubric.of(policy)
+    scores, contributions = score_matrix(matrix, rubric)
+    flags = check_flags(matrix, policy)
+    return Evaluation(inputs, policy, rubric, matrix, scores, contributions, flags)
 
 
 class Evaluations:

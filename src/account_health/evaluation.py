@@ -3,27 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from account_health.flags import SEVERITIES, FlagTable, check_flags
-from account_health.metrics.measure import measure, run
+from account_health.flags import SEVERITIES, FlagTable
+from account_health.metrics.measure import run
 from account_health.model import Band, Severity, Source, State
-from account_health.scoring import Contributions, Rubric, Scores, score_matrix
 from account_health.tables import TABLES
 from account_health.wording import rounded
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from numpy.typing import NDArray
-
     from account_health.inputs import Holding, Inputs
     from account_health.metrics.matrix import MetricMatrix
     from account_health.policy import Policy
+    from account_health.scoring import Contributions, Rubric, Scores
 
 
 @dataclass(frozen=True)
@@ -118,49 +114,3 @@ class Evaluation:
         """The category that supplies a table for an account."""
         held = [h.holding.category for h in self.held[account] if h.holding.table == table]
         return held[0] if held else TABLES[table].category
-
-
-def evaluate(inputs: Inputs, policy: Policy) -> Evaluation:
-    """Metrics, scores and flags of the asked accounts."""
-    matrix = _within_states(measure(inputs, policy), inputs, policy)
-    rubric = Rubric.of(policy)
-    scores, parts = score_matrix(matrix, rubric)
-    return Evaluation(inputs, policy, rubric, matrix, scores, parts, check_flags(matrix, policy))
-
-
-def _within_states(matrix: MetricMatrix, inputs: Inputs, policy: Policy) -> MetricMatrix:
-    """What the state of a table forbids: metrics over one that does not apply, and flags raised by a stale one."""
-    limited = _limited_accounts(matrix, inputs)
-    if not limited:
-        return matrix
-    unfit, stale = limited.get(State.NOT_APPLICABLE, {}), limited.get(State.STALE, {})
-    applicable, seen = matrix.applicable.copy(), matrix.seen.copy()
-    for column, name in enumerate(matrix.metrics):
-        reads = policy.metrics[name].reads
-        applicable[:, column] &= matrix.known[:, column] | ~_reads_only(reads, unfit, matrix)
-        seen[_reads_only(reads, stale, matrix), column] = np.nan
-    return replace(matrix, applicable=applicable, seen=seen)
-
-
-def _limited_accounts(matrix: MetricMatrix, inputs: Inputs) -> dict[State, dict[str, NDArray[np.bool_]]]:
-    """Per limiting state and table: which accounts are in it."""
-    found = inputs.tables.rows(
-        'SELECT state, "table", list(account_id) AS accounts FROM account_source '
-        'WHERE list_contains($states, state) GROUP BY state, "table"',
-        {"states": [State.NOT_APPLICABLE.value, State.STALE.value]},
-    )
-    ids = np.array(matrix.accounts)
-    limited: dict[State, dict[str, NDArray[np.bool_]]] = {}
-    for row in found:
-        limited.setdefault(State(row["state"]), {})[row["table"]] = np.isin(ids, row["accounts"])
-    return limited
-
-
-def _reads_only(
-    reads: Sequence[str], tables: Mapping[str, NDArray[np.bool_]], matrix: MetricMatrix
-) -> NDArray[np.bool_]:
-    """For which accounts all alternatives of something the metric reads are among these tables."""
-    nobody = np.zeros(len(matrix.accounts), dtype=bool)
-    entries = [[tables.get(column.partition(".")[0], nobody) for column in entry.split("|")] for entry in reads]
-    whole: NDArray[np.bool_] = np.logical_or.reduce([np.logical_and.reduce(entry) for entry in entries])
-    return whole

@@ -19,6 +19,7 @@ import numpy as np
 
 from account_health.metrics.matrix import MetricMatrix, Supplied
 from account_health.metrics.windows import parameters
+from account_health.model import State
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -58,7 +59,8 @@ def measure(inputs: Inputs, policy: Policy) -> MetricMatrix:
 
     answers = list(_threads().map(answer, SQL_FILES))
     columns = {name: column for found in answers for name, column in found.items()}
-    return _with_supplied(_laid_out(columns, inputs, policy), run(inputs, policy, "values"), inputs, policy)
+    matrix = _with_supplied(_laid_out(columns, inputs, policy), run(inputs, policy, "values"), inputs, policy)
+    return _within_states(matrix, inputs, policy)
 
 
 def _laid_out(columns: Mapping[str, Any], inputs: Inputs, policy: Policy) -> MetricMatrix:
@@ -126,6 +128,44 @@ def _counts(row: Mapping[str, Any], inputs: Inputs, policy: Policy) -> bool:
     metric, freshness = policy.metrics[row["metric"]], policy.freshness
     limit = freshness.survey if metric.window == "survey" else freshness.general
     return metric.allows(row["value"]) and inputs.as_of - row["as_of"] <= timedelta(days=limit)
+
+
+def _within_states(matrix: MetricMatrix, inputs: Inputs, policy: Policy) -> MetricMatrix:
+    """What the state of a table forbids: metrics over one that does not apply, and flags raised by a stale one."""
+    limited = _limited_accounts(matrix, inputs)
+    if not limited:
+        return matrix
+    unfit, stale = limited.get(State.NOT_APPLICABLE, {}), limited.get(State.STALE, {})
+    applicable, seen = matrix.applicable.copy(), matrix.seen.copy()
+    for column, name in enumerate(matrix.metrics):
+        reads = policy.metrics[name].reads
+        applicable[:, column] &= matrix.known[:, column] | ~_reads_only(reads, unfit, matrix)
+        seen[_reads_only(reads, stale, matrix), column] = np.nan
+    return replace(matrix, applicable=applicable, seen=seen)
+
+
+def _limited_accounts(matrix: MetricMatrix, inputs: Inputs) -> dict[State, dict[str, NDArray[np.bool_]]]:
+    """Per limiting state and table: which accounts are in it."""
+    found = inputs.tables.rows(
+        'SELECT state, "table", list(account_id) AS accounts FROM account_source '
+        'WHERE list_contains($states, state) GROUP BY state, "table"',
+        {"states": [State.NOT_APPLICABLE.value, State.STALE.value]},
+    )
+    ids = np.array(matrix.accounts)
+    limited: dict[State, dict[str, NDArray[np.bool_]]] = {}
+    for row in found:
+        limited.setdefault(State(row["state"]), {})[row["table"]] = np.isin(ids, row["accounts"])
+    return limited
+
+
+def _reads_only(
+    reads: Sequence[str], tables: Mapping[str, NDArray[np.bool_]], matrix: MetricMatrix
+) -> NDArray[np.bool_]:
+    """For which accounts all alternatives of something the metric reads are among these tables."""
+    nobody = np.zeros(len(matrix.accounts), dtype=bool)
+    entries = [[tables.get(column.partition(".")[0], nobody) for column in entry.split("|")] for entry in reads]
+    whole: NDArray[np.bool_] = np.logical_or.reduce([np.logical_and.reduce(entry) for entry in entries])
+    return whole
 
 
 def _is_provided(inputs: Inputs, policy: Policy, metric: str) -> bool:
