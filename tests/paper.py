@@ -64,10 +64,14 @@ class World:
         """The instants of all rows of each table."""
         found: dict[str, list[datetime]] = {table: [] for table in TABLES}
         for row in self.rows:
-            moment = getattr(row, row.occurred)
-            if moment is not None:
-                found[row.table].append(moment if isinstance(moment, datetime) else datetime.combine(moment, time()))
+            told = [getattr(row, column) for column in (row.occurred, row.concluded) if column]
+            moments = [m if isinstance(m, datetime) else datetime.combine(m, time()) for m in told if m is not None]
+            if moments:
+                found[row.table].append(min(moments))
         return found
+
+
+DATED_BY_THEMSELVES = ("survey_response", "subscription")
 
 
 class _Reader:
@@ -85,7 +89,9 @@ class _Reader:
         return instant.replace(tzinfo=UTC).astimezone(ZoneInfo(self.policy.time_zone)).date()
 
     def ago(self, days: int) -> datetime:
-        return self.as_of - timedelta(days=days)
+        midnight = self.as_of + timedelta(microseconds=1)
+        end = midnight if days and midnight.time() == time() else self.as_of
+        return end - timedelta(days=days)
 
     def within(self, instant: datetime | None, days: int, until: int = 0) -> bool:
         return instant is not None and self.ago(days) <= instant < self.ago(until)
@@ -99,7 +105,7 @@ class _Reader:
     def state(self, table: str) -> State:
         state = self.world.states[table].get(self.account) or (State.OBSERVED if self.rows(table) else State.EMPTY)
         newest = self.newest(table) if table in self.world.files else None
-        old = newest is not None and self.as_of - newest > timedelta(days=30) and table != "survey_response"
+        old = newest is not None and self.as_of - newest > timedelta(days=30) and table not in DATED_BY_THEMSELVES
         return State.STALE if old and state in (State.OBSERVED, State.EMPTY, State.PARTIAL) else state
 
     def start(self, table: str) -> datetime:
@@ -134,14 +140,16 @@ class _Reader:
             return Answer(applies=not (covered or self.new_and_watched(table, days)))
         return Answer(middle(told) if told and covered else None)
 
-    def days_since(self, table: str, last: date | None, start: date) -> Answer:
+    def days_since(self, table: str, last: date | None, start: date, young: int = 0) -> Answer:
         since = self.profile.customer_since
         if last is None and since and since > self.today:
+            return Answer(applies=False)
+        if last is None and young and self.new_and_watched(table, young):
             return Answer(applies=False)
         counted_from = last or max(start, since or start)
         if not self.complete(table) or counted_from > self.today:
             return Answer()
-        return Answer((self.today - counted_from).days, at_least=last is None and (since is None or since < start))
+        return Answer((self.today - counted_from).days, at_least=last is None)
 
     def tickets(self) -> list[Any]:
         return [ticket for ticket in self.rows("ticket") if self.passed(ticket.opened_at)]
@@ -300,7 +308,7 @@ class _Reader:
 
     def executive_touch(self) -> Answer:
         met = [self.day(t.at) for t in self.touches() if t.executive and t.attended is not False]
-        return self.days_since("touchpoint", max(met, default=None), self.day(self.start("touchpoint")))
+        return self.days_since("touchpoint", max(met, default=None), self.day(self.start("touchpoint")), young=90)
 
     def attendance(self) -> Answer:
         reviews = [touch for touch in self.touches(365) if touch.kind == "qbr"]
@@ -322,6 +330,10 @@ def _rating(row: Any, score: str, low: str, high: str) -> float | None:
 
 def _known_low(answer: float | None, reader: _Reader) -> Answer:
     return Answer(answer if reader.complete("survey_response") else None, seen=answer)
+
+
+def _watched(answer: Answer, reader: _Reader) -> Answer:
+    return answer if reader.covers("survey_response", 180) else replace(answer, value=None)
 
 
 _READINGS: dict[str, Callable[[_Reader], Answer]] = {
@@ -370,7 +382,7 @@ _READINGS: dict[str, Callable[[_Reader], Answer]] = {
     "escalations_30d": lambda r: r.count("ticket", r.escalated(30), 30),
     "escalations_prev_30d": lambda r: replace(r.count("ticket", r.escalated(60, 30), 60), seen=None),
     "open_escalations": lambda r: r.count("ticket", [t for t in r.unsolved() if r.passed(t.escalated_at)]),
-    "nps_lowest_180d": lambda r: _known_low(min(r.latest_nps(), default=None), r),
+    "nps_lowest_180d": lambda r: _watched(_known_low(min(r.latest_nps(), default=None), r), r),
     "unrecovered_payments": lambda r: r.count("invoice", [i for i in r.unpaid() if r.passed(i.last_failed_at)]),
 }
 
@@ -403,6 +415,7 @@ def _supplied(reader: _Reader, metric: str) -> float | None:
     limit = 180 if metric.startswith("nps") else 30
     possible = reader.policy.metrics[metric].allows
     values = [row for row in reader.rows("metric_value") if row.metric == metric and possible(row.value)]
-    fresh = [row for row in values if reader.ago(limit) <= row.as_of <= reader.as_of]
+    oldest = reader.as_of - timedelta(days=limit)
+    fresh = [row for row in values if oldest <= row.as_of <= reader.as_of]
     chosen = max(fresh, key=lambda row: (row.provider == "caller", row.as_of, -row.value), default=None)
     return chosen.value if chosen else None

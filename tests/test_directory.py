@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import date
-
 import pytest
 
 from account_health.directory import Directory, Entry, Search, folded, nearest_words
@@ -144,14 +142,7 @@ def test_a_word_as_long_as_a_book_is_compared_by_its_beginning() -> None:
         (Search(segment="Enter"), False),
         (Search(owner="Mara"), False),
         (Search(query="kestrel", segment="Startup"), False),
-        (Search(renewal_until=date(2027, 1, 1)), False),
     ],
 )
 def test_every_field_of_a_search_has_to_fit(search: Search, fits: bool) -> None:  # noqa: FBT001 - a parameter of the test
     assert search.fits(KESTREL) is fits
-
-
-@pytest.mark.parametrize(("day", "fits"), [(1, False), (2, True), (5, True), (6, False)])
-def test_both_ends_of_a_renewal_window_belong_to_it(day: int, fits: bool) -> None:  # noqa: FBT001 - as above
-    entry = Entry("A", "Acme", renewal_date=date(2027, 1, day))
-    assert Search(renewal_from=date(2027, 1, 2), renewal_until=date(2027, 1, 5)).fits(entry) is fits

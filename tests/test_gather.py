@@ -77,7 +77,7 @@ def test_a_source_that_cannot_deliver_is_a_failed_line_and_the_others_still_coun
     a = answer(Given([account(), touchpoint(3)]), Failing())
 
     assert report(a, Source.SUPPORT).state is State.FAILED
-    assert report(a, Source.SUPPORT).sentence == "The helpdesk is down. Ask its vendor"
+    assert report(a, Source.SUPPORT).sentence == "The helpdesk is down. Ask its vendor; failed at 2026-11-21 09:00 UTC"
     assert "days_since_executive_touch" in known(a)
     assert "tickets_30d" not in known(a)
     assert {f.flag for f in a.flags if f.state is FlagState.UNKNOWN} >= {"support_spike", "escalation_90d"}
@@ -89,7 +89,9 @@ def test_an_unexpected_error_is_failed_in_our_words_and_its_own_go_to_the_log(
 ) -> None:
     a = answer(Given([account()]), Failing(error=error))
 
-    assert report(a, Source.SUPPORT).sentence == "The connector failed unexpectedly; the log names the place"
+    assert report(a, Source.SUPPORT).sentence == (
+        "The connector failed unexpectedly; the log names the place; failed at 2026-11-21 09:00 UTC"
+    )
     assert "hunter2" not in a.model_dump_json()
     assert "the given connector raised an unexpected error" in caplog.text
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from markdown_it import MarkdownIt
@@ -10,7 +11,7 @@ from markdown_it import MarkdownIt
 from account_health.model import State
 from account_health.policy import default_document, load_policy, parse_policy
 from account_health.render import render_summary
-from account_health.tables import MetricValue, SurveyResponse, Ticket, Touchpoint, UsageDay
+from account_health.tables import MetricValue, Opportunity, Subscription, SurveyResponse, Ticket, Touchpoint, UsageDay
 from given import AS_OF, Given, account, ago, assessments_of
 
 if TYPE_CHECKING:
@@ -185,3 +186,47 @@ def test_a_supplied_value_that_cannot_be_is_refused_and_said() -> None:
     gap = _gap_of("nps_latest", Given([account(), company_nps]))
     assert gap.state is State.FAILED
     assert "the value supplied, 45, is impossible; it must be 0 or more and 10 or less" in gap.sentence
+
+
+def test_an_executive_touch_that_never_was_is_worded_at_least_and_never_praised() -> None:
+    mail = Touchpoint(account_id="acme", at=ago(0.5), kind="mail")
+    source = Given([account(), mail], history_from={"touchpoint": ago(1)})
+    assert _factor_of("days_since_executive_touch", source).sentence == "Last executive touch at least 1 days ago"
+    (assessment,) = assessments_of(Given([account(customer_since="2026-11-01"), mail]))
+    assert not [factor for factor in assessment.factors if factor.metric == "days_since_executive_touch"]
+
+
+def test_an_open_downgrade_counts_although_its_close_date_lies_ahead() -> None:
+    deal = Opportunity(
+        account_id="acme", opportunity_id="O1", kind="downgrade", stage_kind="open",
+        created_at=ago(20), close_date=date(2026, 12, 31),
+    )  # fmt: skip
+    source = Given([account(), deal], changes={"opportunity": {"live": False, "history_from": None}})
+    assert _factor_of("open_downgrade", source).sentence == "1 downgrade under way"
+
+
+def test_a_contract_term_that_began_long_ago_still_tells_the_renewal() -> None:
+    term = Subscription(account_id="acme", subscription_id="S", started_at=ago(200), renews_at=date(2026, 12, 1))
+    source = Given([account(), term], changes={"subscription": {"live": False}})
+    assert _flag_of("renewal_soon", source).state == "raised"
+
+
+def test_an_account_confirmed_later_than_the_asked_day_is_labelled_current() -> None:
+    later = account(contract_status="active", updated_at=ago(1))
+    source = Given([later], changes={"account": {"fetched_at": AS_OF}})
+    assert "The contract is active (current value)" in _summary(source, as_of=ago(30))
+
+
+def test_an_older_escalation_that_is_still_open_is_named_beside_the_recent_one() -> None:
+    tickets = [
+        Ticket(account_id="acme", ticket_id="new", opened_at=ago(20), escalated_at=ago(19), solved_at=ago(15)),
+        Ticket(account_id="acme", ticket_id="old", opened_at=ago(400), escalated_at=ago(390)),
+    ]
+    flag = _flag_of("escalation_90d", Given([account(), *tickets]))
+    assert flag.evidence == ("new", "old")
+    assert "1 still open, since 2025-10-27" in flag.detail
+
+
+def test_overdue_days_alone_prove_a_payment_issue() -> None:
+    days = MetricValue(account_id="acme", metric="days_overdue", value=30, as_of=ago(1), provider="caller")
+    assert _flag_of("payment_issue", Given([account(), days])).state == "raised"

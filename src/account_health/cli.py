@@ -126,6 +126,7 @@ def inputs(
             write(f"\n{table}: {found.state}, {found.total} rows")
             names = tuple(dict.fromkeys(name for row in found.rows for name in row))
             print_table(names, [tuple(str(row.get(name, "")) for name in names) for row in found.rows])
+        say(*answer.notices)
 
     _ask(_configuration(config, is_demo=is_demo), ask)
 

@@ -46,8 +46,6 @@ class Search:
     query: str = ""
     segment: str = ""
     owner: str = ""
-    renewal_from: date | None = None
-    renewal_until: date | None = None
 
     def fits(self, entry: Entry) -> bool:
         """Whether the query is part of the entry's id, name or a domain, and every other field agrees."""
@@ -56,13 +54,7 @@ class Search:
             folded(self.query) in text
             and (not self.segment or folded(self.segment) == folded(entry.segment or ""))
             and (not self.owner or folded(self.owner) == folded(entry.owner or ""))
-            and self._renews(entry.renewal_date)
         )
-
-    def _renews(self, day: date | None) -> bool:
-        if self.renewal_from is None and self.renewal_until is None:
-            return True
-        return day is not None and (self.renewal_from or day) <= day <= (self.renewal_until or day)
 
 
 def folded(text: str) -> str:

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date, datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from account_health.flags import SEVERITIES, FlagTable
 from account_health.metrics.measure import run
+from account_health.metrics.windows import local_day
 from account_health.model import Band, Severity, Source, State
 from account_health.tables import TABLES
 from account_health.wording import rounded
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from account_health.inputs import Holding, Inputs
     from account_health.metrics.matrix import MetricMatrix
     from account_health.policy import Policy
@@ -109,6 +109,19 @@ class Evaluation:
         if self.band(row) is Band.RED:
             return min(worst, self.policy.tier.red, key=SEVERITIES.index)
         return worst
+
+    def days_to_renewal(self, row: int) -> int | None:
+        """Days from the asked day to the renewal, from the CRM or the contract terms; None if unknown."""
+        if "days_to_renewal" not in self.matrix.metrics:
+            return None
+        column = self.matrix.column("days_to_renewal")
+        return int(self.matrix.values[row, column]) if self.matrix.known[row, column] else None
+
+    def renewal_date(self, row: int) -> date | None:
+        """The day of the renewal, as `days_to_renewal` has it."""
+        days = self.days_to_renewal(row)
+        today = local_day(self.inputs.as_of, self.policy.time_zone)
+        return None if days is None else today + timedelta(days=days)
 
     def source_of(self, account: str, table: str) -> Source:
         """The category that supplies a table for an account."""

@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 
 
 def missing_inputs(evaluation: Evaluation, row: int) -> tuple[MissingInput, ...]:
-    """One gap per source and reason, the one that could move the score most first."""
+    """One gap per source and reason, the one that could move the score most first.
+
+    The span of a gap is that of everything its source lacks, whatever the reasons.
+    """
     matrix, names = evaluation.matrix, evaluation.rubric.metrics
     unknown = [m for m in names if not matrix.known[row, (c := matrix.column(m))] and matrix.applicable[row, c]]
     groups: dict[Absence, list[str]] = {}
@@ -27,18 +30,25 @@ def missing_inputs(evaluation: Evaluation, row: int) -> tuple[MissingInput, ...]
     merged: dict[tuple[Source, State], list[tuple[Absence, list[str]]]] = {}
     for reason, metrics in groups.items():
         merged.setdefault((reason.source, reason.state), []).append((reason, metrics))
-    gaps = [_gap(evaluation, row, source, state, parts) for (source, state), parts in merged.items()]
+    lacking = {
+        s: [m for (of, _), parts in merged.items() if of is s for _, names in parts for m in names] for s in Source
+    }
+    gaps = [_gap(evaluation, row, (source, state), parts, lacking[source]) for (source, state), parts in merged.items()]
     return tuple(sorted(gaps, key=lambda gap: -_weight(evaluation, row, gap.metrics)))
 
 
 def _gap(
-    evaluation: Evaluation, row: int, source: Source, state: State, parts: Sequence[tuple[Absence, list[str]]]
+    evaluation: Evaluation,
+    row: int,
+    gap: tuple[Source, State],
+    parts: Sequence[tuple[Absence, list[str]]],
+    lacking: Sequence[str],
 ) -> MissingInput:
     metrics = tuple(m for _, names in parts for m in names)
-    low, high = span(evaluation, row, metrics) if evaluation.scores.scored[row] else (None, None)
+    low, high = span(evaluation, row, lacking) if evaluation.scores.scored[row] else (None, None)
     sentences = [f"{subject(evaluation, row, names)} not available: {reason.phrase}." for reason, names in parts]
     text = " ".join(sentence[:1].upper() + sentence[1:] for sentence in sentences)
-    return MissingInput(source=source, metrics=metrics, state=state, low=low, high=high, sentence=text)
+    return MissingInput(source=gap[0], metrics=metrics, state=gap[1], low=low, high=high, sentence=text)
 
 
 def span(evaluation: Evaluation, row: int, metrics: Sequence[str]) -> tuple[float, float]:

@@ -32,10 +32,12 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_DATED_BY_THEMSELVES = ("survey_response", "metric_value")
+# Answers and values age one by one; a contract term stays true until it ends, however long ago it began.
+_DATED_BY_THEMSELVES = ("survey_response", "metric_value", "subscription")
 _KEPT_SNAPSHOTS = 4
 _KEPT_QUESTIONS = 32
 _EXAMPLES = 3
+_EXAMPLE_CHARACTERS = 200
 
 
 _Made = TypeVar("_Made")
@@ -152,12 +154,7 @@ def _accepted(delivery: Delivery, policy: Policy) -> Delivery:
     share = policy.limits.rejected_share
     if delivery.failure or delivery.rejected_total <= share * delivery.rows_total:
         return delivery
-    most = policy.limits.text_characters
-    examples = ", ".join(code(f"{row.place}: {row.problem}", most) for row in delivery.rejected[:_EXAMPLES])
-    failure = (
-        f"{delivery.rejected_total} of {delivery.rows_total} rows could not be read, more than {share:.0%}, "
-        f"e.g. {examples}."
-    )
+    failure = f"{delivery.rejected_total} of {delivery.rows_total} rows could not be read, more than {share:.0%}."
     return replace(delivery, rows=(), failure=failure)
 
 
@@ -166,8 +163,10 @@ def _require_accounts(deliveries: Sequence[Delivery]) -> None:
     if not lists:
         raise SourceError("No source lists the accounts.", "Map an `account` table in account-health.toml.")
     if all(d.failure for d in lists):
+        rows = lists[0].rejected[:_EXAMPLES]
+        examples = "".join(f" {code(f'{row.place}: {row.problem}', _EXAMPLE_CHARACTERS)}." for row in rows)
         raise SourceError(
-            f"The list of accounts could not be read: {lists[0].failure}", "Correct it; nothing can be said before."
+            f"The list of accounts could not be read: {lists[0].failure}{examples}", "Nothing can be said before."
         )
 
 

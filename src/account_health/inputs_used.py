@@ -62,12 +62,12 @@ def input_reports(evaluation: Evaluation, row: int) -> tuple[InputReport, ...]:
 def _report(evaluation: Evaluation, row: int, source: Source, held: Sequence[Held]) -> InputReport:
     account = evaluation.accounts[row]
     held = sorted(held, key=lambda h: list(TABLES).index(h.holding.table))
-    dates = [min(h.holding.as_of, evaluation.inputs.as_of) for h in held if h.holding.as_of and not h.holding.failure]
+    dates = [date for h in held if (date := _dated(h))]
     matched = next(
         (h.holding.matched[account] for h in held if account in h.holding.matched), held[0].holding.matched_by
     )
     state = _summary(held)
-    as_of = max(dates) if dates else None
+    as_of = min(max(dates), evaluation.inputs.as_of) if dates else None
     present = any(h.rows for h in held)
     is_matched = state not in (State.NOT_MATCHED, State.FAILED, State.NOT_APPLICABLE)
     return InputReport(
@@ -81,6 +81,11 @@ def _report(evaluation: Evaluation, row: int, source: Source, held: Sequence[Hel
         matched_by=(matched or None) if is_matched else None,
         sentence=_sentence(evaluation, row, held, as_of, matched if is_matched and present else None),
     )
+
+
+def _dated(held: Held) -> datetime | None:
+    """How fresh it is; of what failed, when."""
+    return held.holding.fetched_at if held.state is State.FAILED else held.holding.as_of
 
 
 def _summary(held: Sequence[Held]) -> State:
@@ -100,7 +105,7 @@ def _sentence(
     parts = [listed(parts, most=len(parts))] if parts else ["name only"] if _is_named(held) else []
     parts += dict.fromkeys(_wrong(evaluation, account, h) for h in held if h.state not in (State.OBSERVED, State.EMPTY))
     if as_of:
-        parts.append(f"as of {minute(as_of)}")
+        parts.append(f"{'failed at' if all(h.state is State.FAILED for h in held) else 'as of'} {minute(as_of)}")
     if matched:
         parts.append(f"matched by {prose(matched, limit)}")
     parts += [text for h in held if (text := _trouble(h, account, limit))]

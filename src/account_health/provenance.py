@@ -44,6 +44,12 @@ def absence(evaluation: Evaluation, row: int, metric: str) -> Absence:
         if len(lacking) == len(told):
             return next((a for a in lacking.values() if a.state is not State.NOT_APPLICABLE), lacking[told[0]])
         table = next(table for table in told if table not in lacking)
+    return _unanswered(evaluation, row, metric, table)
+
+
+def _unanswered(evaluation: Evaluation, row: int, metric: str, table: str) -> Absence:
+    """Everything a metric reads is there, and still the rows do not answer it."""
+    account = evaluation.accounts[row]
     source = evaluation.source_of(account, table)
     noun = SOURCE_PHRASES[source]
     if metric in evaluation.matrix.last and evaluation.matrix.last[metric][row] == evaluation.matrix.last[metric][row]:
@@ -52,9 +58,11 @@ def absence(evaluation: Evaluation, row: int, metric: str) -> Absence:
         )
     start = _window_start(evaluation, metric)
     history = evaluation.states[account][table].observed_from
-    if start and history and history > start:
+    if table != "account" and start and history and history > start:
         since = day(history, evaluation.policy.time_zone)
         return Absence(source, State.PARTIAL, f"the history in {noun} starts on {since}, after the window does")
+    if any(h.rows for h in evaluation.held[account] if h.holding.table == table):
+        return Absence(source, State.EMPTY, f"the records in {noun} do not tell it")
     return Absence(source, State.EMPTY, f"nothing is recorded in {noun}")
 
 
@@ -96,7 +104,10 @@ def is_current(evaluation: Evaluation, account: str, table: str) -> bool:
     """Whether a table shows today's undated values in an answer about an earlier day."""
     held = [h for h in evaluation.held[account] if h.holding.table == table]
     return table == "account" and any(
-        h.rows and h.last_at is None and h.holding.fetched_at.date() > evaluation.inputs.as_of.date() for h in held
+        h.rows
+        and (h.last_at is None or h.last_at >= evaluation.inputs.as_of)
+        and h.holding.fetched_at.date() > evaluation.inputs.as_of.date()
+        for h in held
     )
 
 

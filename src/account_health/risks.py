@@ -46,7 +46,7 @@ def _explained(evaluation: Evaluation, row: int, column: int, name: str) -> Risk
         threshold=_threshold(flag, holding if is_raised else flag.lines),
         source=source,
         as_of=as_of if told else None,
-        evidence=_evidence(evaluation, row, deciding) if is_raised else (),
+        evidence=_evidence(evaluation, row, (*deciding, *flag.voices)) if is_raised else (),
         detail=_detail(evaluation, row, flag, state, deciding),
         action=flag.action if is_raised else None,
     )
@@ -88,7 +88,7 @@ def _detail(evaluation: Evaluation, row: int, flag: Flag, state: FlagState, deci
     if not sentences:
         return "does not apply to this account"
     ids = (
-        [code(i, evaluation.policy.limits.name_characters) for i in _evidence(evaluation, row, deciding)]
+        [code(i, evaluation.policy.limits.name_characters) for i in _evidence(evaluation, row, tuple(spoken))]
         if state is FlagState.RAISED
         else []
     )

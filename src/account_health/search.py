@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from typing import TYPE_CHECKING
 
 from pydantic import Field
@@ -68,16 +68,13 @@ async def search(
 ) -> FoundAccounts:
     """The page of accounts that fit, sorted by name; raises CallerError for a band, flag or cursor that is none."""
     from account_health.directory import Search
-    from account_health.metrics.windows import local_day
 
     _require_known(wanted, workspace.policy.flags)
     instant = workspace.instant(as_of)
-    today = local_day(instant, workspace.policy.time_zone)
-    until = today + timedelta(days=wanted.renews_within_days) if wanted.renews_within_days else None
-    fields = Search(wanted.query, wanted.segment, wanted.owner, today if until else None, until)
+    fields = Search(wanted.query, wanted.segment, wanted.owner)
     fitting = [entry for entry in (await workspace.directory(instant)).entries if fields.fits(entry)]
     start = _start(cursor, wanted)
-    if wanted.band or wanted.flag:
+    if wanted.band or wanted.flag or wanted.renews_within_days:
         evaluation = await workspace.evaluate(instant)
         fitting = [e for e in fitting if _is_in(evaluation, e, wanted)]
         page = fitting[start : start + limit]
@@ -103,7 +100,10 @@ def _is_in(evaluation: Evaluation, entry: Entry, wanted: Wanted) -> bool:
     row = evaluation.row(entry.id)
     band = evaluation.band(row)
     has_band = not wanted.band or wanted.band == (band.value if band else NOT_SCORED)
-    return has_band and (not wanted.flag or wanted.flag in _raised(evaluation, row))
+    has_flag = not wanted.flag or wanted.flag in _raised(evaluation, row)
+    days = evaluation.days_to_renewal(row)
+    renews = not wanted.renews_within_days or (days is not None and 0 <= days <= wanted.renews_within_days)
+    return has_band and has_flag and renews
 
 
 def _brief(evaluation: Evaluation, entry: Entry) -> FoundAccount:
@@ -115,7 +115,7 @@ def _brief(evaluation: Evaluation, entry: Entry) -> FoundAccount:
         owner=entry.owner and visible(entry.owner, most),
         arr=entry.arr,
         currency=entry.currency,
-        renewal_date=entry.renewal_date,
+        renewal_date=entry.renewal_date or evaluation.renewal_date(row),
         score_rounded=evaluation.score_rounded(row),
         band=evaluation.band(row),
         tier=evaluation.tier(row),

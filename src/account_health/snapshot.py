@@ -130,7 +130,7 @@ def observed_from(cursor: DuckDBPyConnection, index: int, delivery: Delivery) ->
     if delivery.history_from or delivery.failure:
         return delivery.history_from
     oldest = cursor.execute("SELECT min(happened_at) FROM dates WHERE delivery = $index", {"index": index}).fetchone()
-    return (oldest and oldest[0]) or delivery.fetched_at
+    return min(oldest[0], delivery.fetched_at) if oldest and oldest[0] else delivery.fetched_at
 
 
 def _create_table(cursor: DuckDBPyConnection, table: str, deliveries: Sequence[tuple[int, Delivery]]) -> None:

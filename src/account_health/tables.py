@@ -38,6 +38,8 @@ class Row(BaseModel):
     """The column whose values must not repeat."""
     occurred: ClassVar[str]
     """The column that dates a row."""
+    concluded: ClassVar[str | None] = None
+    """A column that may date it earlier, e.g. of rows that carry only their end."""
 
     account_id: Id = Field(description="Id of the account, as the CRM knows it")
     doubt: str | None = Field(
@@ -193,7 +195,8 @@ class Opportunity(Row):
     category = Source.CRM
     is_event = True
     key = "opportunity_id"
-    occurred = "close_date"
+    occurred = "created_at"
+    concluded = "close_date"
 
     opportunity_id: Id = Field(description="Id of the deal")
     kind: Literal["renewal", "expansion", "downgrade"] = Field(description="What the deal is about")
@@ -245,8 +248,9 @@ def columns(table: str) -> dict[str, str]:
 
 
 def dated_by(table: str) -> str:
-    """The quoted column that dates a row of the table: freshness, start of history and `as_of` go by it."""
-    return f'"{TABLES[table].occurred}"'
+    """The SQL that dates a row of the table: freshness, start of history and `as_of` go by it."""
+    row = TABLES[table]
+    return f'least("{row.occurred}", "{row.concluded}")' if row.concluded else f'"{row.occurred}"'
 
 
 def allowed_words(table: str, column: str) -> tuple[str, ...]:

@@ -98,7 +98,7 @@ def sentence(
     metric: Metric, value: float, policy: Policy, on: datetime | None = None, *, at_least: bool = False
 ) -> str:
     """The policy's sentence for a value, filled in. Parts in [brackets] stand only when their date is known."""
-    text = metric.sentences[_variant(metric, value)]
+    text = metric.sentences["other" if at_least and "other" in metric.sentences else _variant(metric, value)]
     if on is None:
         text = re.sub(r"\[[^\]]*\]", "", text)
     windows = policy.windows

@@ -255,7 +255,9 @@ def test_a_glob_reads_every_file_it_fits_and_names_each_in_its_problems(folder: 
     folder.write("usage-2.csv", "account_id,day\nA-1,2026-01-02\nA-1,never\n")
     delivery = folder.fetch(usage_day={"file": "usage-*.csv"})["usage_day"]
     assert folder.rows(delivery, "day", "logins") == [(date(2026, 1, 1), 5), (date(2026, 1, 2), None)]
-    assert problems(delivery) == ["usage-2.csv row 2: day 'never' is no date; expected e.g. 2024-05-31"]
+    assert problems(delivery) == [
+        "usage-2.csv row 2: day 'never' is no date; expected 2024-05-31, or what `date_format` says"
+    ]
 
 
 def test_hostile_text_survives_untouched(folder: Folder) -> None:
@@ -351,15 +353,15 @@ ROW_PROBLEMS = {
     "ticket": [
         (
             {"opened_at": "31-31-2024"},
-            "opened_at '31-31-2024' is no date; expected e.g. 2024-05-31 or 2024-05-31T14:30:00Z",
+            "opened_at '31-31-2024' is no date; expected 2024-05-31T14:30Z, or what `date_format` says",
         ),
         (
             {"opened_at": "infinity"},
-            "opened_at 'infinity' is no date; expected e.g. 2024-05-31 or 2024-05-31T14:30:00Z",
+            "opened_at 'infinity' is no date; expected 2024-05-31T14:30Z, or what `date_format` says",
         ),
         (
             {"opened_at": "99999-01-01"},
-            "opened_at '99999-01-01' is no date; expected e.g. 2024-05-31 or 2024-05-31T14:30:00Z",
+            "opened_at '99999-01-01' is no date; expected 2024-05-31T14:30Z, or what `date_format` says",
         ),
         ({"opened_at": ""}, "opened_at is empty"),
         ({"account_id": "  "}, "account_id is empty"),
@@ -388,7 +390,10 @@ ROW_PROBLEMS = {
         ({"currency": "usd"}, "currency 'usd' is no currency code; expected three capital letters, e.g. EUR"),
         ({"licensed_seats": "ten"}, "licensed_seats 'ten' is no whole number"),
         ({"champion_active": "perhaps"}, "champion_active 'perhaps' is neither true nor false"),
-        ({"renewal_date": "tomorrow"}, "renewal_date 'tomorrow' is no date; expected e.g. 2024-05-31"),
+        (
+            {"renewal_date": "tomorrow"},
+            "renewal_date 'tomorrow' is no date; expected 2024-05-31, or what `date_format` says",
+        ),
     ],
     "survey_response": [
         ({"score": "11"}, "score '11' lies outside of scale_low to scale_high"),
@@ -457,7 +462,7 @@ BROKEN_LINES = {
     "too many columns": (b"2,A-1,2026-01-01,low,x\n", "has 5 columns; expected 4"),
     "a quote that never closes": (b'2,A-1,2026-01-01,"low\n', "has quotes that do not pair up"),
     "text after a quote": (b'2,"A"-1,2026-01-01,low\n', "has quotes that do not pair up"),
-    "no UTF-8": (b"2,A-\xff,2026-01-01,low\n", "is not UTF-8"),
+    "no UTF-8": (b"2,A-\xff,2026-01-01,low\n", "is not UTF-8; save the file as CSV UTF-8"),
     "a very long line": (b"2,A-1,2026-01-01," + b"x" * 5_000_000 + b"\n", "is longer than 100,000 characters"),
 }
 
@@ -534,7 +539,7 @@ def test_json_lines_that_are_no_object_are_rejected_by_line(folder: Folder) -> N
         "ticket.jsonl line 3: is no JSON object",
         "ticket.jsonl line 4: is no JSON object",
         "ticket.jsonl line 5: is no JSON object",
-        "ticket.jsonl line 6: opened_at 'x-01-01' is no date; expected e.g. 2024-05-31 or 2024-05-31T14:30:00Z",
+        "ticket.jsonl line 6: opened_at 'x-01-01' is no date; expected 2024-05-31T14:30Z, or what `date_format` says",
     ]
 
 

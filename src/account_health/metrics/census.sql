@@ -15,7 +15,7 @@ judged AS (
         coalesce(h.doubt, CASE WHEN h."table" IN ('ticket', 'usage_day', 'invoice', 'survey_response')
             AND h.dated < a.customer_since THEN 'dated before the account became a customer' END) AS doubt
     FROM held h JOIN account a USING (account_id)
-    WHERE h.dated IS NULL OR h.dated < $as_of OR (h."table" = 'metric_value' AND h.dated = $as_of)
+    WHERE h."table" = 'account' OR h.dated IS NULL OR h.dated < $as_of OR (h."table" = 'metric_value' AND h.dated = $as_of)
 ),
 counted AS (
     SELECT account_id, delivery, "table", count(*) AS rows, min(dated) AS first_at, max(dated) AS last_at,

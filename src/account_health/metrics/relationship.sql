@@ -9,6 +9,7 @@ WITH source AS (
 touched AS (
     SELECT account_id,
         max("at") FILTER (executive AND coalesce(attended, true)) AS executive_at,
+        list(touchpoint_id ORDER BY "at" DESC, touchpoint_id) FILTER (executive AND coalesce(attended, true)) AS executive_ids,
         count(*) FILTER (kind = 'qbr' AND "at" >= $year_start) AS reviews,
         100.0 * avg(attended::INT) FILTER (kind = 'qbr' AND "at" >= $year_start) AS qbr_attendance,
         list(touchpoint_id ORDER BY "at" DESC, touchpoint_id) FILTER (kind = 'qbr' AND "at" >= $year_start AND NOT attended) AS missed_ids,
@@ -38,9 +39,10 @@ facts AS (
 SELECT account_id,
     CASE WHEN readable AND coalesce(executive_day, watched_from) <= $today
         THEN date_diff('day', coalesce(executive_day, watched_from), $today) END AS days_since_executive_touch,
-    not_yet_a_customer AND executive_at IS NULL AS days_since_executive_touch_na,
-    readable AND executive_at IS NULL AND NOT watched_throughout AS days_since_executive_touch_at_least,
+    executive_at IS NULL AND (not_yet_a_customer OR new_this_quarter AND watched_throughout) AS days_since_executive_touch_na,
+    readable AND executive_at IS NULL AS days_since_executive_touch_at_least,
     executive_at AS days_since_executive_touch_on,
+    executive_ids AS days_since_executive_touch_ids,
     CASE WHEN year_seen THEN qbr_attendance END AS qbr_attendance_12m,
     (year_seen OR new_this_year AND watched_throughout) AND reviews = 0 AS qbr_attendance_12m_na,
     missed_ids AS qbr_attendance_12m_ids,

@@ -19,7 +19,7 @@ nps AS (
         max(responded_at) AS newest,
         list(response_id ORDER BY responded_at DESC, response_id) FILTER (responded_at >= $survey_start) AS ids,
         first(responded_at ORDER BY score, responded_at DESC) FILTER (responded_at >= $survey_start) AS lowest_at,
-        list(response_id ORDER BY score, response_id) FILTER (responded_at >= $survey_start) AS lowest_ids,
+        list(response_id ORDER BY score, response_id) FILTER (responded_at >= $survey_start)[1:1] AS lowest_ids,
         avg(score) AS mean_ever,
         min(score) AS lowest_ever
     FROM latest GROUP BY account_id
@@ -43,7 +43,7 @@ SELECT a.account_id,
     n.ids AS nps_latest_ids,
     n.newest AS nps_latest_on,
     CASE WHEN n.mean IS NULL THEN n.mean_ever END AS nps_latest_last,
-    CASE WHEN s.readable THEN n.lowest END AS nps_lowest_180d,
+    CASE WHEN s.readable AND s.observed_from <= $survey_start THEN n.lowest END AS nps_lowest_180d,
     n.lowest AS nps_lowest_180d_seen,
     n.lowest_ids AS nps_lowest_180d_ids,
     coalesce(n.lowest_at, n.newest) AS nps_lowest_180d_on,

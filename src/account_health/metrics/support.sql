@@ -20,6 +20,9 @@ counted AS (
         list(ticket_id ORDER BY escalated_at DESC, ticket_id) FILTER (escalated_at >= $quarter_start) AS escalated_ids,
         count(*) FILTER (is_open AND escalated_at IS NOT NULL) AS escalations_open,
         list(ticket_id ORDER BY escalated_at DESC, ticket_id) FILTER (is_open AND escalated_at IS NOT NULL) AS open_escalated_ids,
+        min(escalated_at) FILTER (is_open) AS open_escalated_since,
+        list(ticket_id ORDER BY opened_at DESC, ticket_id) FILTER (opened_at >= $recent_start) AS ticket_ids,
+        list(ticket_id ORDER BY escalated_at DESC, ticket_id) FILTER (escalated_at >= $recent_start) AS escalation_ids,
         100.0 * avg((reopened_count > 0)::INT) FILTER (solved_recently) AS reopen_rate,
         median(epoch(solved_at - opened_at) / 3600) FILTER (solved_recently AND solved_at >= opened_at) AS resolution_hours,
         count(*) FILTER (solved_recently) AS solved
@@ -42,7 +45,8 @@ facts AS (
         coalesce(c.urgent, 0) AS urgent, c.urgent_ids,
         coalesce(c.escalations, 0) AS escalations, coalesce(c.escalations_before, 0) AS escalations_before,
         coalesce(c.escalations_quarter, 0) AS escalations_quarter, c.escalated_last, c.escalated_ids,
-        coalesce(c.escalations_open, 0) AS escalations_open, c.open_escalated_ids,
+        coalesce(c.escalations_open, 0) AS escalations_open, c.open_escalated_ids, c.open_escalated_since,
+        c.ticket_ids, c.escalation_ids,
         c.reopen_rate, c.resolution_hours, coalesce(c.solved, 0) AS solved,
         coalesce(s.readable AND local_day(s.observed_from, $time_zone) <= $today, false) AS readable,
         s.readable AND s.observed_from <= $previous_start AS both_seen,
@@ -85,5 +89,8 @@ SELECT account_id,
     CASE WHEN both_seen THEN escalations_before END AS escalations_prev_30d,
     CASE WHEN readable THEN escalations_open END AS open_escalations,
     escalations_open AS open_escalations_seen,
-    open_escalated_ids AS open_escalations_ids
+    open_escalated_ids AS open_escalations_ids,
+    open_escalated_since AS open_escalations_on,
+    ticket_ids AS tickets_30d_ids,
+    escalation_ids AS escalations_30d_ids
 FROM facts

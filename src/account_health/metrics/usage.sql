@@ -44,8 +44,7 @@ facts AS (
         CASE WHEN s.account_readable AND a.licensed_seats IS NOT NULL THEN a.licensed_seats
             WHEN s.subscription_readable THEN l.seats END AS seats,
         coalesce(a.customer_since > $today, false) AS not_yet_a_customer,
-        greatest(s.observed_from, coalesce(a.customer_since, s.observed_from)) AS watched_from,
-        coalesce(a.customer_since >= s.observed_from, false) AS watched_throughout
+        greatest(s.observed_from, coalesce(a.customer_since, s.observed_from)) AS watched_from
     FROM account a
     LEFT JOIN source s ON s.account_id = a.account_id
     LEFT JOIN used u ON u.account_id = a.account_id
@@ -63,7 +62,7 @@ SELECT account_id,
     CASE WHEN readable AND coalesce(has_activity, true) AND coalesce(last_active, watched_from) <= $today
         THEN date_diff('day', coalesce(last_active, watched_from), $today) END AS days_since_last_activity,
     not_yet_a_customer AND last_active IS NULL AS days_since_last_activity_na,
-    readable AND last_active IS NULL AND NOT watched_throughout AS days_since_last_activity_at_least,
+    readable AND last_active IS NULL AS days_since_last_activity_at_least,
     CASE WHEN recent_seen AND has_features THEN features END AS features_adopted,
     new_recently AS features_adopted_na
 FROM facts

@@ -6,7 +6,7 @@ complete one.
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
@@ -19,16 +19,26 @@ def local_day(instant: datetime, time_zone: str) -> date:
     return instant.replace(tzinfo=UTC).astimezone(ZoneInfo(time_zone)).date()
 
 
+def _end(as_of: datetime) -> datetime:
+    """Where windows end: the asked instant, or the midnight that the last instant of a day stands before.
+
+    So an export of the last 90 days covers a window of 90 days when a day is asked for.
+    """
+    midnight = as_of + timedelta(microseconds=1)
+    return midnight if midnight.time() == time() else as_of
+
+
 def parameters(policy: Policy, as_of: datetime, usage_end: date) -> dict[str, Any]:
     """Every parameter a metric's SQL may name, for one policy and one instant (naive UTC)."""
     windows = policy.windows
     recent = timedelta(days=windows.recent)
+    end = _end(as_of)
     starts = {
-        "recent": as_of - recent,
-        "previous": as_of - 2 * recent,
-        "quarter": as_of - timedelta(days=windows.quarter),
-        "year": as_of - timedelta(days=windows.year),
-        "survey": as_of - timedelta(days=windows.survey),
+        "recent": end - recent,
+        "previous": end - 2 * recent,
+        "quarter": end - timedelta(days=windows.quarter),
+        "year": end - timedelta(days=windows.year),
+        "survey": end - timedelta(days=min(windows.survey, policy.freshness.survey)),
     }
     return {
         "as_of": as_of,

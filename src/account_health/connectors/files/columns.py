@@ -93,7 +93,7 @@ class Column:
         array = f"TRY_CAST(CASE WHEN {text} LIKE '[%' THEN TRY_CAST({text} AS JSON) END AS VARCHAR[])"
         return {
             "VARCHAR": text,
-            "VARCHAR[]": f"[trim(e) FOR e IN coalesce({array}, string_split({text}, ';')) IF trim(e) <> '']",
+            "VARCHAR[]": f"[trim(e) FOR e IN coalesce({array}, string_split_regex({text}, '[;,]')) IF trim(e) <> '']",
             "DOUBLE": f"CASE WHEN isfinite({number}) THEN {number} END",
             # A cast to BIGINT alone would round 5.5 without a word.
             "BIGINT": f"CASE WHEN {number} % 1 = 0 THEN TRY_CAST({text} AS BIGINT) END",
@@ -118,8 +118,8 @@ class Column:
         if self._words:
             return f"is none of {', '.join(self._words)}; map it under `values`"
         return {
-            "DATE": f"is no date; expected {self.date_format or 'e.g. 2024-05-31'}",
-            "TIMESTAMP": f"is no date; expected {self.date_format or 'e.g. 2024-05-31 or 2024-05-31T14:30:00Z'}",
+            "DATE": f"is no date; expected {self.date_format or '2024-05-31, or what `date_format` says'}",
+            "TIMESTAMP": f"is no date; expected {self.date_format or '2024-05-31T14:30Z, or what `date_format` says'}",
             "DOUBLE": "is no finite number",
             "BIGINT": "is no whole number",
             "BOOLEAN": "is neither true nor false",

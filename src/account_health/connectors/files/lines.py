@@ -170,7 +170,7 @@ def _flaw(line: str) -> str:
     try:
         line.encode()
     except UnicodeEncodeError:
-        return "is not UTF-8"
+        return "is not UTF-8; save the file as CSV UTF-8"
     return ""
 
 

@@ -64,7 +64,8 @@ def check(
         raise SourceError(
             f"{sheets[0].name} has no column {missing[0]!r}, which every {table} needs; "
             f"it has {_listed(sheets[0].columns)}.",
-            f"Map it: [tables.{table}] columns = {{ {missing[0]} = ... }}.",
+            f"Map it in the configuration: under the source, `[sources.NAME.tables.{table}]` with "
+            f'`file = "{sheets[0].name}"` and `columns = {{ {missing[0]} = "THEIR NAME" }}`.',
         )
     chosen = [
         Column(table, name, _date_format(name, sheets, cells, settings)) for name in columns(table) if name in present
