@@ -230,3 +230,17 @@ def test_an_older_escalation_that_is_still_open_is_named_beside_the_recent_one()
 def test_overdue_days_alone_prove_a_payment_issue() -> None:
     days = MetricValue(account_id="acme", metric="days_overdue", value=30, as_of=ago(1), provider="caller")
     assert _flag_of("payment_issue", Given([account(), days])).state == "raised"
+
+
+def test_what_could_not_be_checked_for_a_new_customer_still_says_why() -> None:
+    flag = _flag_of("usage_drop", Given([account(customer_since="2026-11-01")]))
+    assert (flag.state, flag.detail) == ("unknown", "product analytics is not connected")
+
+
+def test_a_status_without_a_date_is_labelled_current_in_an_answer_about_the_past() -> None:
+    solved = Ticket(account_id="acme", ticket_id="1", opened_at=ago(100), status="solved")
+    source = Given([account(), solved], changes={"ticket": {"fetched_at": AS_OF}})
+    assert "1 ticket since 2026-08-13 (1 with their current status, which has no date)" in _summary(
+        source, as_of=ago(60)
+    )
+    assert "current status" not in _summary(source)

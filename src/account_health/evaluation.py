@@ -33,6 +33,8 @@ class Held:
     last_at: datetime | None = None
     doubtful: int = 0
     doubts: tuple[str, ...] = ()
+    undated: int = 0
+    """Rows whose status says they ended, without a date of when."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +84,7 @@ class Evaluation:
             state = State(row["state"])
             if holding.stale and state in (State.OBSERVED, State.EMPTY, State.PARTIAL):
                 state = State.STALE
-            dates = (row["first_at"], row["last_at"], row["doubtful"], tuple(row["doubts"] or ()))
+            dates = (row["first_at"], row["last_at"], row["doubtful"], tuple(row["doubts"] or ()), row["undated"])
             found[row["account_id"]].append(Held(holding, state, row["rows"], *dates))
         return found
 

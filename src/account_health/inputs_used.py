@@ -133,7 +133,12 @@ def _used(evaluation: Evaluation, row: int, held: Held) -> str:
         return ""
     count = f"{held.rows} {one if held.rows == 1 else many}"
     since = held.first_at and table not in ("subscription", "metric_value", "opportunity")
-    return f"{count} since {day(held.first_at, evaluation.policy.time_zone)}" if since and held.first_at else count
+    if since and held.first_at:
+        count += f" since {day(held.first_at, evaluation.policy.time_zone)}"
+    is_past = held.holding.fetched_at.date() > evaluation.inputs.as_of.date()
+    return (
+        f"{count} ({held.undated} with their current status, which has no date)" if is_past and held.undated else count
+    )
 
 
 def _wrong(evaluation: Evaluation, account: str, held: Held) -> str:

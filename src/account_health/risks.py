@@ -104,9 +104,9 @@ def _said(evaluation: Evaluation, row: int, metric: str) -> str:
 
 def _unchecked(evaluation: Evaluation, row: int, metrics: Sequence[str]) -> str:
     matrix = evaluation.matrix
-    unknown = [
-        m for m in metrics if not matrix.known[row, matrix.column(m)] and matrix.applicable[row, matrix.column(m)]
-    ]
-    at_least = [m for m in metrics if matrix.at_least[row, matrix.column(m)] and m not in unknown]
+    at = {metric: matrix.column(metric) for metric in metrics}
+    arises = {m: matrix.applicable[row, at[m]] or not matrix.provided[at[m]] for m in metrics}
+    unknown = [m for m in metrics if arises[m] and not matrix.known[row, at[m]]]
+    at_least = [m for m in metrics if matrix.at_least[row, at[m]] and m not in unknown]
     reasons = dict.fromkeys(absence(evaluation, row, metric).phrase for metric in unknown)
     return listed([*reasons, *(lower_first(_said(evaluation, row, m)) for m in at_least)]) or "not enough is known"
