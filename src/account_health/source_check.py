@@ -88,6 +88,7 @@ def _table(holding: Holding, inputs: Inputs) -> CheckedTable:
         State.FAILED if holding.failure else State.STALE if holding.stale else State.OBSERVED if found else State.EMPTY
     )
     problems = [prose(holding.failure, 300)] if holding.failure else []
+    problems += [prose(holding.note, 300)] if holding.note else []
     problems += [code(text, 300) for texts in holding.rejected.values() for text in texts][:_PROBLEMS_SHOWN]
     return CheckedTable(
         table=holding.table,

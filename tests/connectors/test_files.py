@@ -827,3 +827,10 @@ def test_the_connector_is_imported_and_built_without_duckdb_and_without_a_folder
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.stdout == "[]\n", done.stderr
+
+
+def test_a_file_that_is_not_named_after_a_table_is_said_not_to_be_read(folder: Folder) -> None:
+    folder.write("account.csv", "account_id,name\nA,Acme\n").write("tickets.csv", "ticket_id,account_id\n1,A\n")
+    found = fetched(folder.source())
+    assert list(found) == ["account"]
+    assert found["account"].note == "not read, because not named after a table: `tickets.csv`"

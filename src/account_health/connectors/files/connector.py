@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import re
 import threading
+from dataclasses import replace
 from datetime import UTC
 from typing import TYPE_CHECKING, ClassVar
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from account_health.connectors.base import Context, Delivery, Query, Settings
     from account_health.model import Source
 
+_NAMES_SHOWN = 5
 _KEPT_READINGS = 4
 _numbers = itertools.count(1)
 """Sources share a database, and two names may differ in nothing that SQL can tell apart."""
@@ -73,10 +75,20 @@ class Files:
     def _read(self) -> tuple[str, Sequence[Delivery]]:
         schema = f"files_{self._name}_{next(_numbers)}"
         fetched_at = self._context.clock().astimezone(UTC).replace(tzinfo=None)
-        return schema, Reading(self._context.database, schema, self._folder, fetched_at).deliveries()
+        deliveries = Reading(self._context.database, schema, self._folder, fetched_at).deliveries()
+        return schema, [_with_note(delivery, self._folder.ignored()) for delivery in deliveries]
 
     def _forget_oldest(self) -> None:
         """Drops all but the last few readings: earlier answers may still be looking at their tables."""
         while len(self._readings) > _KEPT_READINGS:
             schema, _ = self._readings.pop(next(iter(self._readings)))
             self._context.database.execute(f'DROP SCHEMA "{schema}" CASCADE')
+
+
+def _with_note(delivery: Delivery, ignored: Sequence[str]) -> Delivery:
+    """The list of accounts says which files nobody reads, so that `tickets.csv` is not taken for `ticket.csv`."""
+    if delivery.table != "account" or not ignored:
+        return delivery
+    names = ", ".join(f"`{name}`" for name in ignored[:_NAMES_SHOWN])
+    more = f" and {len(ignored) - _NAMES_SHOWN} more" if len(ignored) > _NAMES_SHOWN else ""
+    return replace(delivery, note=f"not read, because not named after a table: {names}{more}")

@@ -51,6 +51,13 @@ class Folder:
             return None
         return label_of([table.file or "" for table in self.tables().values()])
 
+    def ignored(self) -> list[str]:
+        """Names in a folder read without a mapping that look like data but are not named after a table."""
+        if self.settings.tables:
+            return []
+        read = {name for _, name in self._names() if (self.path / name).is_file()}
+        return sorted(path.name for path in self.path.iterdir() if path.suffix in FORMATS and path.name not in read)
+
     def paths(self, pattern: str) -> list[Path]:
         """The files a name or glob stands for; raises SourceError when there is none."""
         found = self._found(pattern)
