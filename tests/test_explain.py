@@ -226,11 +226,11 @@ def test_the_gap_that_could_move_the_score_most_comes_first() -> None:
     [
         (
             {"nps_latest": 10, "csat_90d": 99, "active_users_change_pct": 25},
-            "Healthy: more active users and strong NPS answers, and nothing known speaks against it.",
+            "Healthy: more active users and strong NPS answers, and no known factor speaks against it.",
         ),
         (
             {"nps_latest": 1, "csat_90d": 30, "active_users_change_pct": -70},
-            "At risk: fewer active users and low NPS answers, and nothing known speaks for it.",
+            "At risk: fewer active users and low NPS answers, and no known factor speaks for it.",
         ),
         (
             {"nps_latest": 10, "csat_90d": 50, "active_users_change_pct": -70},

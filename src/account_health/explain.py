@@ -99,9 +99,9 @@ def _balance(band: Band, good: Sequence[str], bad: Sequence[str]) -> str:
     if not good and not bad:
         return "nothing known stands out either way"
     if not bad:
-        return f"{listed(good[:2])}, and nothing known speaks against it"
+        return f"{listed(good[:2])}, and no known factor speaks against it"
     if not good:
-        return f"{listed(bad[:2])}, and nothing known speaks for it"
+        return f"{listed(bad[:2])}, and no known factor speaks for it"
     if band is Band.GREEN:
         return f"{listed(good[:2])}; watch {bad[0]}"
     return f"{listed(bad[:2])} against {good[0]}"
