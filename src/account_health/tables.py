@@ -56,7 +56,9 @@ class Account(Row):
     occurred = "updated_at"
 
     name: str = Field(min_length=1, description="Display name (outside text)")
-    domains: tuple[str, ...] = Field(default=(), description="Web and mail domains of the account")
+    domains: tuple[str, ...] = Field(
+        default=(), description="Web and mail domains of the account; in CSV with `;` or `,` between"
+    )
     segment: str | None = Field(default=None, description="Segment, e.g. Enterprise")
     owner: str | None = Field(default=None, description="Who looks after the account")
     lifecycle: str | None = Field(default=None, description="Lifecycle stage, e.g. customer")
@@ -132,7 +134,9 @@ class UsageDay(Row):
     active_users: Count | None = Field(default=None, description="Distinct users active that day")
     logins: Count | None = Field(default=None, description="Logins that day")
     events: Count | None = Field(default=None, description="Product events that day")
-    features_used: tuple[str, ...] | None = Field(default=None, description="Names of the features used that day")
+    features_used: tuple[str, ...] | None = Field(
+        default=None, description="Names of the features used that day; in CSV with `;` or `,` between"
+    )
 
 
 class Invoice(Row):

@@ -834,3 +834,12 @@ def test_a_file_that_is_not_named_after_a_table_is_said_not_to_be_read(folder: F
     found = fetched(folder.source())
     assert list(found) == ["account"]
     assert found["account"].note == "not read, because not named after a table: `tickets.csv`"
+
+
+def test_a_list_in_a_csv_cell_is_split_at_semicolons_and_at_commas(folder: Folder) -> None:
+    folder.write("account.csv", 'account_id,name,domains\nA,Acme,"a.example, b.example"\nB,Beta,c.example;d.example\n')
+    account = fetched(folder.source())["account"]
+    assert folder.rows(account, "account_id", "domains") == [
+        ("A", ["a.example", "b.example"]),
+        ("B", ["c.example", "d.example"]),
+    ]
