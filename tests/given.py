@@ -81,7 +81,7 @@ class Given:
 
 def gatherer(*sources: Connector) -> Gatherer:
     """A gatherer over the sources with a database of its own."""
-    return Gatherer(sources, _database())
+    return Gatherer(sources, _database(), clock=lambda: AS_OF.replace(tzinfo=UTC))
 
 
 def _database() -> duckdb.DuckDBPyConnection:
@@ -122,7 +122,7 @@ def ago(days: float, *, before: datetime = AS_OF) -> datetime:
 def demo_assessments(as_of: datetime = AS_OF) -> tuple[Assessment, ...]:
     """The assessments of the demo accounts under the default policy, sorted by id."""
     context = Context(Path(), duckdb.connect(), lambda: as_of.replace(tzinfo=UTC))
-    sources = Gatherer([Demo("demo", DemoSettings(), context)], _database(), is_demo=True)
+    sources = Gatherer([Demo("demo", DemoSettings(), context)], _database(), clock=context.clock, is_demo=True)
 
     async def ask() -> list[Assessment]:
         return await assess(sources, DEFAULT_POLICY, as_of)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from account_health.identity import FREE_MAIL, Ambiguity, Candidate, Match, Matches, match_keys, registrable_domain
+from account_health.domains import FREE_MAIL, registrable_domain
+from account_health.identity import Ambiguity, Candidate, Match, Matches, match_keys
 
 
 @pytest.mark.parametrize(

@@ -36,15 +36,17 @@ async def assess(
     return [explain(evaluation, row) for row in range(len(evaluation.accounts))]
 
 
-async def evaluated(
+async def evaluated(  # noqa: PLR0913 - the pipeline's arguments, each by name
     sources: Gatherer,
     policy: Policy,
     as_of: datetime,
     accounts: Sequence[str] | None = None,
     kept: Evaluations | None = None,
+    *,
+    refresh: bool = False,
 ) -> Evaluation:
-    """The same before it is put into words: metrics, scores and flags as arrays."""
-    inputs = await sources.gather(policy, as_of, accounts)
+    """The same before it is put into words: metrics, scores and flags as arrays; `refresh` asks live sources again."""
+    inputs = await sources.gather(policy, as_of, accounts, refresh=refresh)
     return (kept or Evaluations()).of(inputs, policy)
 
 

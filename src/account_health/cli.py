@@ -147,6 +147,27 @@ def sources_check(
     _ask(_configuration(config, is_demo=is_demo), ask)
 
 
+@sources_app.command("match")
+def sources_match(
+    output: Annotated[Path | None, typer.Option("--output", help="File to write; default: standard output.")] = None,
+    config: ConfigOption = None,
+    is_demo: DemoOption = False,
+) -> None:
+    """Print the crosswalk in use and what is unmatched, as CSV to correct and to name in the configuration."""
+    from account_health.crosswalk import format_crosswalk
+    from account_health.source_match import match_sources
+
+    async def ask(workspace: Workspace) -> None:
+        found = await match_sources(workspace)
+        text = format_crosswalk(found.lines)
+        write(text.rstrip("\n")) if output is None else output.write_text(text, "utf-8")
+        say(f"{found.matched} of {len(found.lines)} records belong to an account.", *found.problems)
+        if found.problems:
+            raise typer.Exit(EXIT_CODES[SourceError])
+
+    _ask(_configuration(config, is_demo=is_demo), ask)
+
+
 @policy_app.command("check")
 def policy_check(
     path: Annotated[Path | None, typer.Argument(help="Policy file; default: the configured one.")] = None,
@@ -184,8 +205,8 @@ def init(
 
     _guarded(
         lambda: say(
-            f"Wrote {write_starter(folder, force=force)}. Put your files into the data folder beside it, "
-            "then run: account-health sources check"
+            f"Wrote {write_starter(folder, force=force)}. Put your files into the data folder beside it, or switch a "
+            "live source on, then run: account-health sources check"
         )
     )
 

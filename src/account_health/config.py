@@ -14,12 +14,13 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import platformdirs
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
 from account_health.errors import ConfigurationError, NotConfigured, faults
 
 FILE_NAME = "account-health.toml"
 VARIABLE = "ACCOUNT_HEALTH_CONFIG"
+_READABLE_BY_OTHERS = 0o077
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,23 @@ class SourceConfig:
     name: str
     connector: str
     settings: Mapping[str, Any]
+    missing: tuple[str, ...] = ()
+    """Secrets that are not where the file says, one sentence each; the settings hold empty ones in their place."""
+
+
+class GatherSettings(BaseModel):
+    """How long a question may take and how long an answer of a live source is good for."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    deadline_seconds: Annotated[float, Field(gt=0)] = Field(
+        default=10, description="How long a question about one account waits for its sources, in seconds"
+    )
+    all_accounts_seconds: Annotated[float, Field(gt=0)] = Field(
+        default=900, description="How long a question about all accounts waits, in seconds"
+    )
+    keep_seconds: Annotated[float, Field(ge=0)] = Field(
+        default=300, description="How long the answer of a live source is used again, in seconds; its age is shown"
+    )
 
 
 @dataclass(frozen=True)
@@ -39,6 +57,9 @@ class Config:
     sources: tuple[SourceConfig, ...]
     policy: Path | None = None
     as_of: str | None = None
+    gather: GatherSettings = field(default_factory=GatherSettings)
+    crosswalk: Path | None = None
+    shared_domains: tuple[str, ...] = ()
     is_demo: bool = False
     path: Path | None = field(default=None, compare=False)
 
@@ -61,6 +82,15 @@ class ConfigFile(BaseModel):
         default=None,
         description="For a frozen export: the day every question is asked at, e.g. `2026-11-21`; default: now",
     )
+    crosswalk: Annotated[str, Field(min_length=1)] | None = Field(
+        default=None,
+        description="CSV file that says which record of which source belongs to which account; "
+        "`account-health sources match` writes one",
+    )
+    shared_domains: tuple[str, ...] = Field(
+        default=(), description="Domains that several accounts use, e.g. an agency's; nothing is matched by them"
+    )
+    gather: GatherSettings = Field(default=GatherSettings(), description="Deadlines, and how long answers are kept")
     sources: Annotated[dict[str, SourceTable], Field(min_length=1)] = Field(
         description="The sources, each under a name of your choice"
     )
@@ -87,8 +117,11 @@ def find_config(
     )
 
 
-def load_config(path: Path) -> Config:
-    """The configuration in `path`; raises ConfigurationError listing every fault by its place in the file."""
+def load_config(path: Path, environment: Mapping[str, str] = os.environ) -> Config:
+    """The configuration in `path`; raises ConfigurationError listing every fault by its place in the file.
+
+    A secret that is missing is the fault of one source and not of the configuration: the others still answer.
+    """
     try:
         document = tomllib.loads(path.read_text("utf-8"))
     except OSError as err:
@@ -107,5 +140,40 @@ def load_config(path: Path) -> Config:
             f"The configuration {path} cannot be used:\n{lines}\n", "See REFERENCE.md for every setting."
         ) from err
     folder = path.resolve().parent
-    sources = tuple(SourceConfig(name, s.connector, dict(s.model_extra or {})) for name, s in file.sources.items())
-    return Config(folder, sources, folder / file.policy if file.policy else None, file.as_of, path=path)
+    return Config(
+        folder=folder,
+        sources=tuple(_source(name, table, folder, environment) for name, table in file.sources.items()),
+        policy=folder / file.policy if file.policy else None,
+        as_of=file.as_of,
+        gather=file.gather,
+        crosswalk=folder / file.crosswalk if file.crosswalk else None,
+        shared_domains=file.shared_domains,
+        path=path,
+    )
+
+
+def _source(name: str, table: SourceTable, folder: Path, environment: Mapping[str, str]) -> SourceConfig:
+    """The source with `{ env = "NAME" }` and `{ file = "PATH" }` looked up, each as a secret that shows only stars."""
+    settings: dict[str, Any] = {}
+    missing = []
+    for key, value in (table.model_extra or {}).items():
+        settings[key] = value
+        if isinstance(value, dict) and len(value) == 1 and next(iter(value)) in ("env", "file"):
+            secret, problem = _secret(value, folder, environment)
+            settings[key] = SecretStr(secret)
+            missing += [f"{key}: {problem}"] if problem else []
+    return SourceConfig(name, table.connector, settings, tuple(missing))
+
+
+def _secret(place: Mapping[str, Any], folder: Path, environment: Mapping[str, str]) -> tuple[str, str]:
+    """The secret at that place and "", or "" and why it is not there."""
+    if variable := place.get("env"):
+        secret = environment.get(str(variable), "").strip()
+        return secret, "" if secret else f"The environment variable {variable} is not set."
+    path = folder / str(place.get("file", ""))
+    try:
+        if os.name == "posix" and path.stat().st_mode & _READABLE_BY_OTHERS:
+            return "", f"The secret file {path} can be read by others; run: chmod 600 {path}"
+        return path.read_text("utf-8").strip(), ""
+    except (OSError, UnicodeDecodeError):
+        return "", f"The secret file {path} cannot be read."

@@ -10,8 +10,8 @@ from datetime import date
 from functools import cached_property
 from typing import Any
 
+from account_health.domains import registrable_domain
 from account_health.errors import AccountNotFound, AmbiguousAccount
-from account_health.identity import registrable_domain
 from account_health.markup import code, visible
 from account_health.markup import name as markdown_name
 

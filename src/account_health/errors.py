@@ -15,6 +15,7 @@ text of another system.
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -67,8 +68,39 @@ class PolicyError(ConfigurationError):
     """A policy that cannot score: unknown key, weights that do not total 100, a curve out of order."""
 
 
+class Fault(StrEnum):
+    """What kind of failure a source had; decides what is retried and what `sources check` advises."""
+
+    AUTHENTICATION = "authentication"
+    """The credentials are not accepted."""
+    PERMISSION = "permission"
+    """The credentials are accepted but may not read this."""
+    NOT_FOUND = "not found"
+    """There is no such record or address."""
+    REFUSED = "refused"
+    """The request was not understood: a version, a property or a filter the system does not know."""
+    THROTTLED = "throttled"
+    """Too many requests, and waiting would take longer than there is time."""
+    TIMEOUT = "timeout"
+    """No complete answer in time."""
+    UNREACHABLE = "unreachable"
+    """No connection, or one that broke."""
+    SERVER = "server"
+    """The system itself failed."""
+    BAD_RESPONSE = "bad response"
+    """An answer that cannot be read."""
+    PAUSED = "paused"
+    """Not asked: it failed several times in a row a moment ago."""
+    SETUP = "setup"
+    """Never asked: its connector or its secret is missing."""
+
+
 class SourceError(AccountHealthError):
     """The source's to mend: it could not deliver. It stops an answer only if there is no list of accounts at all."""
+
+    def __init__(self, message: str, next_step: str = "", *, fault: Fault | None = None) -> None:
+        super().__init__(message, next_step)
+        self.fault = fault
 
 
 def faults(error: ValidationError) -> list[str]:

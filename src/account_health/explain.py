@@ -131,7 +131,7 @@ def _crm_score(evaluation: Evaluation, row: int) -> CrmScore | None:
 
 def _notices(evaluation: Evaluation, row: int, crm: CrmScore | None) -> tuple[str, ...]:
     profile = evaluation.profiles[evaluation.accounts[row]]
-    notices = [DEMO_NOTICE] if evaluation.inputs.is_demo else []
+    notices = [*([DEMO_NOTICE] if evaluation.inputs.is_demo else []), *evaluation.inputs.problems]
     if crm is None and profile["crm_score"] is not None:
         notices.append(
             f"The CRM carries a score of {number(profile['crm_score'])} without scale and direction; not compared."

@@ -36,15 +36,15 @@ class FetchedInputs(Published):
     notices: tuple[str, ...] = Field(default=(), description="What else a reader has to know")
 
 
-async def fetch_inputs(
-    workspace: Workspace, account: str, source: str, limit: int, as_of: str | None = None
+async def fetch_inputs(  # noqa: PLR0913 - what the tool and the command line ask for
+    workspace: Workspace, account: str, source: str, limit: int, as_of: str | None = None, *, refresh: bool = False
 ) -> FetchedInputs:
     """Rows and reports of one source category, or of `all`; raises AccountNotFound or AmbiguousAccount."""
     from account_health.inputs_used import input_reports
 
     instant = workspace.instant(as_of)
     entry = await workspace.find(account, instant)
-    evaluation = await workspace.evaluate(instant, [entry.id])
+    evaluation = await workspace.evaluate(instant, [entry.id], refresh=refresh)
     chosen = [t for t in TABLES if source in ("all", evaluation.source_of(entry.id, t))]
     reports = tuple(r for r in input_reports(evaluation, 0) if source in ("all", r.source))
     tables = {}
@@ -56,7 +56,7 @@ async def fetch_inputs(
         as_of=instant.replace(tzinfo=UTC),
         inputs=reports,
         tables=tables,
-        notices=workspace.notices,
+        notices=(*workspace.notices, *evaluation.inputs.problems),
     )
 
 

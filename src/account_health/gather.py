@@ -1,48 +1,43 @@
-"""Gather: ask every source side by side, and hand on rows with one state per account, table and source.
+"""Gather: ask every source, the accounts first, and hand on rows with one state per account, table and source.
 
 A source that fails becomes a state, not an exception; only an account list that cannot be had stops the answer, because
-nothing can then be said about any account.
+nothing can then be said about any account. A question about one account asks live sources for that account alone.
 """
 
 from __future__ import annotations
 
 import itertools
-import logging
 import weakref
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING, TypeVar
 
-import anyio
-
 from account_health import snapshot
-from account_health.connectors.base import Connector, Delivery, Query
+from account_health.answers import Answer, Answers
+from account_health.config import GatherSettings
+from account_health.connectors.base import Clock, Connector, Delivery, Query
+from account_health.connectors.registry import Unavailable
 from account_health.errors import SourceError
+from account_health.holdings import Marked, freshness, holding, usage_end
+from account_health.identity import NOBODY, Known
 from account_health.inputs import Holding, Inputs, Tables
-from account_health.markup import code
-from account_health.metrics.windows import local_day
-from account_health.model import State
-from account_health.tables import TABLES
+from account_health.markup import code, name
+from account_health.roster import Roster
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
     from account_health.policy import Policy
 
-log = logging.getLogger(__name__)
-
-# Answers and values age one by one; a contract term stays true until it ends, however long ago it began.
-_DATED_BY_THEMSELVES = ("survey_response", "metric_value", "subscription")
-_KEPT_SNAPSHOTS = 4
+_KEPT_SNAPSHOTS = 8
 _KEPT_QUESTIONS = 32
 _EXAMPLES = 3
 _EXAMPLE_CHARACTERS = 200
+_ACCOUNT = frozenset({"account"})
 
 
 _Made = TypeVar("_Made")
-_Marked = tuple[tuple[str, ...], tuple[str, ...]]
-"""Tables that are stale, and tables that are partial because some of their sources are stale."""
 
 
 class _Newest(dict[Hashable, _Made]):
@@ -69,78 +64,135 @@ class _Kept:
 
 
 class Gatherer:
-    """Asks the sources and keeps what they said until their fingerprints change."""
+    """Asks the sources and keeps what was made of their answers."""
 
-    def __init__(self, sources: Sequence[Connector], database: DuckDBPyConnection, *, is_demo: bool = False) -> None:
+    def __init__(  # noqa: PLR0913 - what the outside world is to it, each by name
+        self,
+        sources: Sequence[Connector],
+        database: DuckDBPyConnection,
+        *,
+        clock: Clock,
+        settings: GatherSettings = GatherSettings(),  # noqa: B008 - frozen
+        crosswalk: Known = NOBODY,
+        is_demo: bool = False,
+    ) -> None:
         self.sources = tuple(sources)
+        self.answers = Answers(self.sources, clock, settings)
         self._database = database
+        self._crosswalk = crosswalk
         self._is_demo = is_demo
-        self._kept: dict[Hashable, _Kept] = {}
+        self._snapshots: dict[Hashable, _Kept] = {}
+        self._rosters: _Newest[Roster] = _Newest()
         self._numbers = itertools.count(1)
 
-    async def gather(self, policy: Policy, as_of: datetime, accounts: Sequence[str] | None = None) -> Inputs:
-        """The inputs of some accounts (None: all) as of a naive UTC instant; raises SourceError without accounts."""
-        key = (policy.limits.rejected_share, *(source.fingerprint(as_of) for source in self.sources))
-        if key not in self._kept:
-            self._keep(key, await self._fetch(Query(as_of), policy))
-        kept = self._kept[key]
+    async def gather(
+        self, policy: Policy, as_of: datetime, accounts: Sequence[str] | None = None, *, refresh: bool = False
+    ) -> Inputs:
+        """The inputs of some accounts (None: all) as of a naive UTC instant; raises SourceError without accounts.
+
+        Live sources are asked about a single account alone, about more of them with their lists of everything;
+        `refresh` asks them again although an answer is still kept.
+        """
         asked = None if accounts is None else tuple(accounts)
+        one = asked if asked and len(asked) == 1 else None
+        lists = await self._lists(as_of, one[0] if one else None, refresh=refresh)
+        roster = self._roster(lists, policy)
+        answers = lists | await self._rest(as_of, one, lists, roster.known, refresh=refresh)
+        return self._question(answers, policy, as_of, asked)
+
+    async def gather_local(
+        self, policy: Policy, as_of: datetime
+    ) -> tuple[list[tuple[Connector, Delivery]], Inputs | None]:
+        """What the sources that are not live deliver, and the inputs made of it if one of them lists the accounts."""
+        local = [i for i in range(len(self.sources)) if not self.answers.is_live(i, as_of)]
+        answers = await self.answers.ask(dict.fromkeys(local, Query(as_of)))
+        found = self._deliveries(answers, policy)
+        is_listed = any(delivery.table == "account" and not delivery.failure for _, delivery in found)
+        return found, self._question(answers, policy, as_of, None) if is_listed else None
+
+    async def roster(self, policy: Policy, as_of: datetime, like: str | None = None) -> Roster:
+        """The accounts that a text could mean (None: all of them); raises SourceError when none can be listed."""
+        return self._roster(await self._lists(as_of, like), policy)
+
+    async def _lists(self, as_of: datetime, like: str | None, *, refresh: bool = False) -> dict[int, Answer]:
+        """The answers of those who list accounts: of live ones only the table `account`, of the others everything."""
+        query = Query(as_of, tables=_ACCOUNT, like=like)
+        listing = [i for i, source in enumerate(self.sources) if "account" in source.provides()]
+        return await self.answers.ask(dict.fromkeys(listing, query), refresh=refresh)
+
+    async def _rest(
+        self, as_of: datetime, one: tuple[str, ...] | None, lists: Mapping[int, Answer], known: Known, *, refresh: bool
+    ) -> dict[int, Answer]:
+        """The other tables, of live sources for the one account or for all."""
+        queries: dict[int, Query] = {}
+        for index, source in enumerate(self.sources):
+            tables = frozenset(source.provides()) - _ACCOUNT
+            if index not in lists or (tables and self.answers.is_live(index, as_of)):
+                queries[index] = Query(as_of, one, tables, known=known)
+        found = await self.answers.ask(queries, refresh=refresh)
+        return {i: lists[i].joined(answer) if i in lists else answer for i, answer in found.items()}
+
+    def _roster(self, lists: Mapping[int, Answer], policy: Policy) -> Roster:
+        """Whom the lists name, made once for the same lists."""
+        deliveries = [d for d in self._deliveries(lists, policy) if d[1].table == "account"]
+        _require_accounts([delivery for _, delivery in deliveries])
+        tokens = (policy.limits.rejected_share, *(answer.token for answer in lists.values()))
+        return self._rosters.get_or_make(
+            tokens, lambda: Roster.of(self._database, [delivery for _, delivery in deliveries], self._crosswalk)
+        )
+
+    def _deliveries(self, answers: Mapping[int, Answer], policy: Policy) -> list[tuple[Connector, Delivery]]:
+        found = [(self.sources[i], _accepted(d, policy)) for i in sorted(answers) for d in answers[i].deliveries]
+        return sorted(found, key=_precedence)
+
+    def _snapshot(self, answers: Mapping[int, Answer], policy: Policy, asked: tuple[str, ...] | None) -> _Kept:
+        """The answers laid out, once for the same answers; without other accounts if live sources told of no other."""
+        key = (policy.limits.rejected_share, *((i, answers[i].token) for i in sorted(answers)))
+        if key not in self._snapshots:
+            while len(self._snapshots) >= _KEPT_SNAPSHOTS:
+                snapshot.drop(self._database, self._snapshots.pop(next(iter(self._snapshots))).schema)
+            schema = f"snapshot_{next(self._numbers)}"
+            found = self._deliveries(answers, policy)
+            only = asked if any(not answer.is_about_all for answer in answers.values()) else None
+            snapshot.lay_out(self._database, schema, [delivery for _, delivery in found], only)
+            self._snapshots[key] = _Kept(schema, tuple(found))
+        return self._snapshots[key]
+
+    def _question(
+        self, answers: Mapping[int, Answer], policy: Policy, as_of: datetime, asked: tuple[str, ...] | None
+    ) -> Inputs:
+        kept = self._snapshot(answers, policy, asked)
         question = (as_of, asked, policy.ref.hash)
         return kept.inputs.get_or_make(question, lambda: self._inputs(kept, policy, as_of, asked))
 
     def _inputs(self, kept: _Kept, policy: Policy, as_of: datetime, asked: tuple[str, ...] | None) -> Inputs:
         moment = (as_of, policy.ref.hash)
         holdings = kept.holdings.get_or_make(moment, lambda: self._holdings(kept, policy, as_of))
-        marked = _freshness(holdings)
+        marked = freshness(holdings)
         tables = kept.tables.get_or_make((asked, marked), lambda: self._tables(kept, asked, marked))
-        return Inputs(as_of, tables, holdings, _usage_end(holdings, policy, as_of), (kept.schema, as_of), self._is_demo)
+        ends = usage_end(holdings, policy, as_of)
+        return Inputs(as_of, tables, holdings, ends, (kept.schema, as_of), self._is_demo, self.broken)
+
+    @property
+    def broken(self) -> tuple[str, ...]:
+        """What is wrong with sources of which not even the tables are known."""
+        return tuple(
+            f"The source {name(source.label, _EXAMPLE_CHARACTERS)} cannot be asked: {source.problem}"
+            for source in self.sources
+            if isinstance(source, Unavailable) and not source.provides()
+        )
 
     def _holdings(self, kept: _Kept, policy: Policy, as_of: datetime) -> tuple[Holding, ...]:
         newest = snapshot.newest(self._database, kept.schema, as_of)
-        return tuple(_holding(i, found, newest.get(i), policy, as_of) for i, found in enumerate(kept.deliveries))
+        return tuple(holding(i, found, newest.get(i), policy, as_of) for i, found in enumerate(kept.deliveries))
 
-    def _tables(self, kept: _Kept, asked: tuple[str, ...] | None, marked: _Marked) -> Tables:
+    def _tables(self, kept: _Kept, asked: tuple[str, ...] | None, marked: Marked) -> Tables:
         schema = f"question_{next(self._numbers)}"
         snapshot.narrow(self._database, kept.schema, schema, asked, marked)
         tables = Tables(self._database, kept.schema, schema, asked)
         # An evaluation may look at its tables long after others have been asked for.
         weakref.finalize(tables, snapshot.drop, self._database, schema).atexit = False
         return tables
-
-    async def _fetch(self, query: Query, policy: Policy) -> list[tuple[Connector, Delivery]]:
-        found: dict[int, Sequence[Delivery]] = {}
-
-        async def ask(index: int, source: Connector) -> None:
-            found[index] = await _delivered(source, query)
-
-        async with anyio.create_task_group() as group:
-            for index, source in enumerate(self.sources):
-                group.start_soon(ask, index, source)
-        deliveries = [(self.sources[i], _accepted(d, policy)) for i in sorted(found) for d in found[i]]
-        _require_accounts([delivery for _, delivery in deliveries])
-        return sorted(deliveries, key=_precedence)
-
-    def _keep(self, key: Hashable, deliveries: Sequence[tuple[Connector, Delivery]]) -> None:
-        while len(self._kept) >= _KEPT_SNAPSHOTS:
-            snapshot.drop(self._database, self._kept.pop(next(iter(self._kept))).schema)
-        schema = f"snapshot_{next(self._numbers)}"
-        snapshot.lay_out(self._database, schema, [delivery for _, delivery in deliveries])
-        self._kept[key] = _Kept(schema, tuple(deliveries))
-
-
-async def _delivered(source: Connector, query: Query) -> Sequence[Delivery]:
-    """What the source delivers; whatever goes wrong becomes a failed delivery of each of its tables."""
-    try:
-        return await source.fetch(query)
-    except SourceError as err:
-        failure = str(err)
-    except Exception:
-        log.exception("the %s connector raised an unexpected error", source.kind)
-        failure = "The connector failed unexpectedly; the log names the place."
-    return [
-        Delivery(table, category, (), frozenset(), query.as_of, failure=failure)
-        for table, category in source.provides().items()
-    ]
 
 
 def _precedence(found: tuple[Connector, Delivery]) -> tuple[str, datetime, int]:
@@ -168,55 +220,3 @@ def _require_accounts(deliveries: Sequence[Delivery]) -> None:
         raise SourceError(
             f"The list of accounts could not be read: {lists[0].failure}{examples}", "Nothing can be said before."
         )
-
-
-def _holding(
-    index: int, found: tuple[Connector, Delivery], newest: datetime | None, policy: Policy, as_of: datetime
-) -> Holding:
-    connector, delivery = found
-    said = min(delivery.fetched_at, as_of) if delivery.live else newest
-    limit = timedelta(days=policy.freshness.general)
-    rejected: dict[str | None, tuple[str, ...]] = {}
-    for row in delivery.rejected:
-        rejected[row.account_id] = (*rejected.get(row.account_id, ()), f"{row.place}: {row.problem}")
-    return Holding(
-        index=index,
-        table=delivery.table,
-        category=delivery.category,
-        connector=connector.kind,
-        label=delivery.label or connector.label,
-        columns=delivery.columns,
-        live=delivery.live,
-        fetched_at=delivery.fetched_at,
-        newest=newest,
-        stale=delivery.table not in _DATED_BY_THEMSELVES and said is not None and as_of - said > limit,
-        rows_total=delivery.rows_total,
-        rejected_total=delivery.rejected_total,
-        unmatched_rows=delivery.unmatched_rows,
-        rejected=rejected,
-        failure=delivery.failure,
-        note=delivery.note,
-        matched_by=delivery.matched_by,
-        matched=delivery.matched,
-        states={account: State(state) for account, state in delivery.states.items()},
-        details=delivery.details,
-    )
-
-
-def _freshness(holdings: Sequence[Holding]) -> _Marked:
-    """Tables all of whose sources are stale, and tables some of whose sources are."""
-    by_table: Mapping[str, list[bool]] = {
-        table: [h.stale for h in holdings if h.table == table and not h.failure] for table in TABLES
-    }
-    stale = tuple(table for table, marks in by_table.items() if marks and all(marks))
-    partial = tuple(table for table, marks in by_table.items() if any(marks) and not all(marks))
-    return stale, partial
-
-
-def _usage_end(holdings: Sequence[Holding], policy: Policy, as_of: datetime) -> date:
-    """The first day not completely observed: today, or the day after the newest row if usage comes from a file."""
-    complete_until = local_day(as_of + timedelta(microseconds=1), policy.time_zone)
-    usage = [h for h in holdings if h.table == "usage_day" and not h.failure]
-    if not usage or any(h.live or h.newest is None for h in usage):
-        return complete_until
-    return min(complete_until, max(h.newest for h in usage if h.newest).date() + timedelta(days=1))

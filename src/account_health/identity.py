@@ -1,34 +1,26 @@
-"""Identity: which account a key from another system belongs to, with the evidence for it.
+"""Identity: which account a record of another system belongs to, with method, confidence and evidence.
 
-A key matches by external id or by registrable domain, and only if exactly one account fits: a wrong join is worse than
-no data. A name never links. Nothing is looked up on the network: tldextract brings its list of public suffixes.
+The operator's crosswalk comes first, then external ids, then registrable domains; and only if exactly one account fits:
+a wrong join is worse than no data. A name never links.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import cache
-from typing import TYPE_CHECKING, Literal
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Literal
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-
-    from tldextract import TLDExtract
+from account_health.domains import registrable_domain
+from account_health.markup import code
 
 Method = Literal["external_id", "domain"]
+Confidence = Literal["certain", "likely"]
+"""Certain: somebody wrote the id down. Likely: the domain fits one account and no other."""
 
-FREE_MAIL = frozenset(
-    {
-        "126.com", "163.com", "aol.com", "btinternet.com", "comcast.net", "fastmail.com", "free.fr", "gmail.com",
-        "gmx.at", "gmx.ch", "gmx.com", "gmx.de", "gmx.net", "googlemail.com", "hotmail.co.uk", "hotmail.com",
-        "hotmail.de", "hotmail.fr", "hotmail.it", "icloud.com", "laposte.net", "libero.it", "live.com", "mac.com",
-        "mail.com", "mail.ru", "me.com", "msn.com", "orange.fr", "outlook.com", "outlook.de", "outlook.fr", "proton.me",
-        "protonmail.com", "qq.com", "rediffmail.com", "t-online.de", "wanadoo.fr", "web.de", "yahoo.co.in",
-        "yahoo.co.jp", "yahoo.co.uk", "yahoo.com", "yahoo.de", "yahoo.fr", "yahoo.it", "yandex.com", "yandex.ru",
-        "ymail.com", "zoho.com",
-    }
-)  # fmt: skip
-"""Mail providers whose domain says nothing about who somebody works for."""
+_NAMED = 5
+_CHARACTERS = 80
 
 
 @dataclass(frozen=True)
@@ -38,6 +30,170 @@ class Candidate:
     id: str
     external_id: str | None = None
     domains: tuple[str, ...] = ()
+    name: str = ""
+
+
+@dataclass(frozen=True)
+class Record:
+    """An organisation, customer or group as another system knows it; its texts come from outside."""
+
+    id: str
+    name: str = ""
+    external_ids: tuple[str, ...] = ()
+    """Ids of other systems that it carries: the CRM's account id, or the external id the CRM knows too."""
+    domains: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Link:
+    """A record that belongs to an account, and how that is known."""
+
+    account_id: str
+    record: Record
+    method: Literal["crosswalk", "external id", "domain"]
+    evidence: str
+
+    @property
+    def confidence(self) -> Confidence:
+        """Likely by domain, else certain."""
+        return "likely" if self.method == "domain" else "certain"
+
+
+@dataclass(frozen=True)
+class Links:
+    """Which records belong to which accounts, whom nothing could be told of, and what is left over."""
+
+    links: tuple[Link, ...] = ()
+    ambiguous: Mapping[str, str] = field(default_factory=dict)
+    """Account id to a sentence that names the candidates."""
+    unmatched: tuple[Record, ...] = ()
+    candidates: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Id of an unmatched record to the accounts it could belong to."""
+
+    @cached_property
+    def accounts(self) -> Mapping[str, str]:
+        """Record id to account id."""
+        return {link.record.id: link.account_id for link in self.links}
+
+    @cached_property
+    def by_account(self) -> Mapping[str, tuple[Link, ...]]:
+        """Account id to its links."""
+        grouped: dict[str, list[Link]] = defaultdict(list)
+        for link in self.links:
+            grouped[link.account_id].append(link)
+        return {account: tuple(links) for account, links in grouped.items()}
+
+
+@dataclass(frozen=True)
+class Known:
+    """The accounts that records can be linked to, and per source what the operator wrote into the crosswalk."""
+
+    accounts: Sequence[Candidate] = ()
+    crosswalk: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """Source name to record id to account id; an empty account id means: belongs to none."""
+    shared_domains: frozenset[str] = frozenset()
+    """Registrable domains that several companies use, e.g. an agency's; they link nothing."""
+
+    def candidate(self, account_id: str) -> Candidate:
+        """What the account can be recognised by; only its id, if nothing else is known of it."""
+        return self._by_id.get(account_id, Candidate(account_id))
+
+    def written(self, source: str, account_id: str) -> tuple[str, ...]:
+        """Record ids of a source that the crosswalk gives to the account."""
+        return self._written.get((source, account_id), ())
+
+    def link(self, source: str, records: Iterable[Record]) -> Links:
+        """Each record with the only account that fits it; what fits two accounts, or is one of two, links to none."""
+        found: dict[str, list[Link]] = defaultdict(list)
+        doubts: dict[str, list[str]] = defaultdict(list)
+        candidates: dict[str, tuple[str, ...]] = {}
+        every = tuple(records)
+        for record in every:
+            link = self._link(source, record)
+            if isinstance(link, Link):
+                found[link.account_id].append(link)
+                candidates[record.id] = (link.account_id,)
+            elif link:
+                candidates[record.id] = tuple(link)
+                for account in link:
+                    doubts[account].append(f"{_shown(record)} fits {_listed(link)}")
+        kept = [link for links in found.values() for link in _surest(links)]
+        for account, links in found.items():
+            if not _surest(links):
+                doubts[account].append(f"{_listed([r.record.id for r in links])} share {links[0].evidence}")
+        linked = {link.record.id for link in kept}
+        certain = {link.account_id for link in kept if link.confidence == "certain"}
+        return Links(
+            links=tuple(kept),
+            ambiguous={
+                account: "; ".join(texts[:_NAMED]) for account, texts in doubts.items() if account not in certain
+            },
+            unmatched=tuple(record for record in every if record.id not in linked),
+            candidates={record: accounts for record, accounts in candidates.items() if record not in linked},
+        )
+
+    def _link(self, source: str, record: Record) -> Link | list[str]:
+        """The one account that fits, or those that fit equally well."""
+        written = self.crosswalk.get(source, {}).get(record.id)
+        if written is not None:
+            return Link(written, record, "crosswalk", "crosswalk") if written else []
+        by_id = sorted({a for i in record.external_ids for a in self._by_external_id.get(i.strip(), ())})
+        if by_id:
+            return Link(by_id[0], record, "external id", "external id") if len(by_id) == 1 else by_id
+        domains = {d: self._by_domain[d] for d in self._domains(record.domains) if d in self._by_domain}
+        fitting = sorted(set().union(*domains.values()))
+        if len(fitting) == 1 and not self.written(source, fitting[0]):
+            return Link(fitting[0], record, "domain", f"domain {code(min(domains), _CHARACTERS)}")
+        return fitting if len(fitting) > 1 else []
+
+    @cached_property
+    def _by_id(self) -> Mapping[str, Candidate]:
+        return {account.id: account for account in self.accounts}
+
+    @cached_property
+    def _written(self) -> Mapping[tuple[str, str], tuple[str, ...]]:
+        grouped: dict[tuple[str, str], tuple[str, ...]] = {}
+        for source, records in self.crosswalk.items():
+            for record, account in records.items():
+                grouped[source, account] = (*grouped.get((source, account), ()), record)
+        return grouped
+
+    @cached_property
+    def _by_external_id(self) -> Mapping[str, set[str]]:
+        index: dict[str, set[str]] = defaultdict(set)
+        for account in self.accounts:
+            for mark in {account.id.strip(), (account.external_id or "").strip()} - {""}:
+                index[mark].add(account.id)
+        return index
+
+    @cached_property
+    def _by_domain(self) -> Mapping[str, set[str]]:
+        index: dict[str, set[str]] = defaultdict(set)
+        for account in self.accounts:
+            for domain in self._domains(account.domains):
+                index[domain].add(account.id)
+        return index
+
+    def _domains(self, texts: Iterable[str]) -> set[str]:
+        return {domain for text in texts if (domain := registrable_domain(text)) and domain not in self.shared_domains}
+
+
+NOBODY = Known()
+
+
+def _surest(links: Sequence[Link]) -> list[Link]:
+    """The links that may stand: those that somebody wrote down, else one by domain; two by domain are a guess."""
+    certain = [link for link in links if link.confidence == "certain"]
+    return certain or (list(links) if len(links) == 1 else [])
+
+
+def _listed(ids: Sequence[str]) -> str:
+    more = f" and {len(ids) - _NAMED} more" if len(ids) > _NAMED else ""
+    return " and ".join(code(i, _CHARACTERS) for i in ids[:_NAMED]) + more
+
+
+def _shown(record: Record) -> str:
+    return f"{code(record.id, _CHARACTERS)}" + (f" ({code(record.name, _CHARACTERS)})" if record.name else "")
 
 
 @dataclass(frozen=True)
@@ -85,21 +241,6 @@ def match_keys(keys: Iterable[str], accounts: Iterable[Candidate], method: Metho
     return Matches(found, ambiguous, frozenset(unmatched))
 
 
-def registrable_domain(text: str) -> str | None:
-    """The domain somebody registered, from a URL, host or mail address; None for free mail and for anything else.
-
-    >>> registrable_domain("https://Support.Northwind.co.uk/help")
-    'northwind.co.uk'
-    """
-    parts = _extractor()(text.strip().lower())
-    if parts.suffix:
-        domain = parts.top_domain_under_public_suffix
-    else:  # the public suffix list's own rule for a top level it does not know
-        domain = f"{parts.subdomain.rpartition('.')[2]}.{parts.domain}" if parts.subdomain else ""
-    ascii_domain = _ascii(domain)
-    return None if ascii_domain in FREE_MAIL else ascii_domain
-
-
 def _marks(account: Candidate, method: Method) -> set[str]:
     texts = account.domains if method == "domain" else (account.external_id or "",)
     return {_mark(text, method) for text in texts} - {""}
@@ -107,20 +248,3 @@ def _marks(account: Candidate, method: Method) -> set[str]:
 
 def _mark(text: str, method: Method) -> str:
     return (registrable_domain(text) or "") if method == "domain" else text.strip()
-
-
-def _ascii(domain: str) -> str | None:
-    import idna
-
-    try:
-        encoded = idna.encode(domain, uts46=True).decode()
-    except idna.IDNAError:
-        return None
-    return encoded if "." in encoded and not encoded.rpartition(".")[2].isdigit() else None
-
-
-@cache
-def _extractor() -> TLDExtract:
-    from tldextract import TLDExtract
-
-    return TLDExtract(cache_dir=None, suffix_list_urls=(), include_psl_private_domains=True)

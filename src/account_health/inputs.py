@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import numpy as np
     from duckdb import DuckDBPyConnection, Statement
 
+    from account_health.errors import Fault
     from account_health.model import Source, State
 
 
@@ -78,9 +79,12 @@ class Holding:
     rejected: Mapping[str | None, tuple[str, ...]]
     """Account id (None: unknown whose) to what could not be read, place first."""
     failure: str | None
+    fault: Fault | None
     note: str
     matched_by: str
     matched: Mapping[str, str]
+    likely: frozenset[str]
+    waited: timedelta
     states: Mapping[str, State]
     details: Mapping[str, str]
 
@@ -101,6 +105,8 @@ class Inputs:
     """First day whose usage is not yet complete."""
     snapshot: Hashable
     is_demo: bool = False
+    problems: tuple[str, ...] = ()
+    """What is wrong with sources of which not even the tables are known, one sentence each."""
 
     def provided(self, table: str) -> frozenset[str]:
         """Columns of the table that some connected source can tell."""

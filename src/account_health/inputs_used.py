@@ -66,6 +66,7 @@ def _report(evaluation: Evaluation, row: int, source: Source, held: Sequence[Hel
     matched = next(
         (h.holding.matched[account] for h in held if account in h.holding.matched), held[0].holding.matched_by
     )
+    is_likely = any(account in h.holding.likely for h in held)
     state = _summary(held)
     as_of = min(max(dates), evaluation.inputs.as_of) if dates else None
     present = any(h.rows for h in held)
@@ -79,7 +80,10 @@ def _report(evaluation: Evaluation, row: int, source: Source, held: Sequence[Hel
         rejected=sum(_rejected(h, account) for h in held),
         doubtful=sum(h.doubtful for h in held),
         matched_by=(matched or None) if is_matched else None,
-        sentence=_sentence(evaluation, row, held, as_of, matched if is_matched and present else None),
+        confidence=("likely" if is_likely else "certain") if is_matched and matched else None,
+        sentence=_sentence(
+            evaluation, row, held, as_of, matched + " (likely)" * is_likely if is_matched and present else None
+        ),
     )
 
 
@@ -108,6 +112,9 @@ def _sentence(
         parts.append(f"{'failed at' if all(h.state is State.FAILED for h in held) else 'as of'} {minute(as_of)}")
     if matched:
         parts.append(f"matched by {prose(matched, limit)}")
+    waited = max(round(h.holding.waited.total_seconds()) for h in held)
+    if waited:
+        parts.append(f"waited {waited} s, because the system limits how often it may be asked")
     parts += [text for h in held if (text := _trouble(h, account, limit))]
     parts += dict.fromkeys(prose(h.holding.note, limit).rstrip(".") for h in held if h.holding.note and h.rows)
     text = "; ".join(parts) or "nothing"

@@ -201,6 +201,9 @@ class InputReport(Published):
     rejected: int = Field(default=0, description="Rows that could not be read, left out")
     doubtful: int = Field(default=0, description="Rows that contradict others, used all the same")
     matched_by: str | None = Field(default=None, description="How the account was recognised in it")
+    confidence: Literal["certain", "likely"] | None = Field(
+        default=None, description="How sure that is: certain by an id that somebody wrote down, likely by a domain"
+    )
     sentence: str = Field(description="The same in words")
 
 

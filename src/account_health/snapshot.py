@@ -70,8 +70,13 @@ LEFT JOIN (SELECT unnest($overridden::VARCHAR[]) AS account_id, unnest($override
 """
 
 
-def lay_out(database: DuckDBPyConnection, schema: str, deliveries: Sequence[Delivery]) -> None:
-    """Creates the schema of a snapshot: rows in, tables and states out. Failed deliveries leave no rows."""
+def lay_out(
+    database: DuckDBPyConnection, schema: str, deliveries: Sequence[Delivery], only: Sequence[str] | None = None
+) -> None:
+    """Creates the schema of a snapshot: rows in, tables and states out. Failed deliveries leave no rows.
+
+    With `only` it holds no other accounts; how fresh a delivery is still goes by all of its rows.
+    """
     with database.cursor() as cursor:
         cursor.execute(f"CREATE SCHEMA {schema}")
         cursor.execute(f"USE {schema}")
@@ -79,7 +84,7 @@ def lay_out(database: DuckDBPyConnection, schema: str, deliveries: Sequence[Deli
         cursor.execute("CREATE TABLE dates (delivery INTEGER, happened_at TIMESTAMP)")
         for table in TABLES:
             _create_table(
-                cursor, table, [(i, d) for i, d in enumerate(deliveries) if d.table == table and not d.failure]
+                cursor, table, [(i, d) for i, d in enumerate(deliveries) if d.table == table and not d.failure], only
             )
         _create_states(cursor, deliveries)
 
@@ -133,7 +138,12 @@ def observed_from(cursor: DuckDBPyConnection, index: int, delivery: Delivery) ->
     return min(oldest[0], delivery.fetched_at) if oldest and oldest[0] else delivery.fetched_at
 
 
-def _create_table(cursor: DuckDBPyConnection, table: str, deliveries: Sequence[tuple[int, Delivery]]) -> None:
+def _create_table(
+    cursor: DuckDBPyConnection,
+    table: str,
+    deliveries: Sequence[tuple[int, Delivery]],
+    only: Sequence[str] | None,
+) -> None:
     names = ", ".join(f'"{name}"' for name in columns(table))
     parts = [f"SELECT {names}, {i} AS delivery FROM {_relation(cursor, i, d)}" for i, d in deliveries]  # noqa: S608 - our own names
     nothing = ", ".join(f'NULL::{kind} AS "{name}"' for name, kind in columns(table).items())
@@ -141,11 +151,12 @@ def _create_table(cursor: DuckDBPyConnection, table: str, deliveries: Sequence[t
     union = " UNION ALL ".join(parts)
     if table == "account" and len(parts) > 1:
         union = f"SELECT * FROM ({union}) QUALIFY row_number() OVER (PARTITION BY account_id ORDER BY delivery) = 1"  # noqa: S608 - our own
+    cursor.execute(f"INSERT INTO dates SELECT DISTINCT delivery, {dated_by(table)}::TIMESTAMP FROM ({union})")  # noqa: S608 - our own names
+    if only is not None:
+        listed = ", ".join(f"'{account.replace(chr(39), chr(39) * 2)}'" for account in only)
+        union = f"SELECT * FROM ({union}) WHERE account_id IN ({listed})"  # noqa: S608 - our own names, ids as literals
     # Everything looks at the accounts, so their union is made once.
     cursor.execute(f"CREATE {'TABLE' if table == 'account' else 'VIEW'} {table}_all AS {union}")
-    cursor.execute(
-        f"INSERT INTO dates SELECT DISTINCT delivery, {dated_by(table)}::TIMESTAMP FROM {table}_all"  # noqa: S608 - our own names
-    )
 
 
 def _relation(cursor: DuckDBPyConnection, index: int, delivery: Delivery) -> str:

@@ -2,78 +2,77 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from pydantic import Field
-
+from account_health.checked import CheckedSource, CheckedSources, CheckedTable
+from account_health.directory import Entry
+from account_health.live_check import check_live
 from account_health.markup import code, name, prose
-from account_health.model import Published, Source, State
+from account_health.model import Source, State
 from account_health.wording import SOURCE_PHRASES, minute
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from account_health.directory import Entry
+    from account_health.connectors.base import Connector, Delivery
     from account_health.inputs import Holding, Inputs
     from account_health.workspace import Workspace
 
 _PROBLEMS_SHOWN = 5
 
 
-class CheckedTable(Published):
-    """How one table of a source stands over all accounts."""
-
-    table: str = Field(description="Name of the table")
-    state: State = Field(description="Observed, empty, stale or failed")
-    rows: int = Field(description="Rows that could be read")
-    rejected: int = Field(default=0, description="Rows that could not be read")
-    unmatched: int = Field(default=0, description="Rows that belong to no known account")
-    as_of: datetime | None = Field(default=None, description="How fresh it is")
-    problems: tuple[str, ...] = Field(default=(), description="What could not be read, the first few")
-
-
-class CheckedSource(Published):
-    """One connected system of one category, and its tables."""
-
-    source: str = Field(description="Category")
-    connector: str = Field(description="Name of the system")
-    tables: tuple[CheckedTable, ...] = Field(description="Its tables")
-
-
-class CheckedSources(Published):
-    """Which sources are connected, fresh or failing, and what to do."""
-
-    sources: tuple[CheckedSource, ...] = Field(description="Every connected system")
-    not_connected: tuple[str, ...] = Field(description="Categories without any source")
-    accounts: int = Field(description="Accounts known")
-    advice: tuple[str, ...] = Field(description="What to do, one step each")
-    notices: tuple[str, ...] = Field(default=(), description="What else a reader has to know")
-
-    @property
-    def is_healthy(self) -> bool:
-        """Whether every connected table could be read and is fresh."""
-        return all(t.state not in (State.FAILED, State.STALE) for s in self.sources for t in s.tables)
-
-
 async def check_sources(workspace: Workspace, as_of: str | None = None) -> CheckedSources:
-    """The state of every configured source; raises SourceError when there is no list of accounts at all."""
+    """The state of every configured source: live ones are tried with as little as possible, others read whole."""
     instant = workspace.instant(as_of)
-    inputs = await workspace.inputs(instant)
-    entries = (await workspace.directory(instant)).entries
-    ordered = sorted(inputs.holdings, key=lambda h: (list(Source).index(h.category), h.label))
-    sources = [
-        CheckedSource(source=category, connector=label, tables=tuple(_table(h, inputs) for h in group))
-        for (category, label), group in groupby(ordered, key=lambda h: (h.category, h.label))
-    ]
+    local, inputs = await workspace.sources.gather_local(workspace.policy, instant)
+    live = await check_live(workspace, instant)
+    sources = [*(_counted(inputs) if inputs else _delivered(local)), *(s for found in live for s in found.sources)]
+    sources.sort(key=lambda source: (list(Source).index(Source(source.source)), source.connector))
     missing = tuple(source for source in Source if source not in {s.source for s in sources})
+    entries = [Entry.of(row) for row in inputs.tables.rows("SELECT * FROM account")] if inputs else []
+    problems = workspace.sources.broken
     return CheckedSources(
         sources=tuple(sources),
         not_connected=missing,
-        accounts=len(entries),
-        advice=tuple(_advice(sources, missing, entries)),
-        notices=workspace.notices,
+        accounts=len(entries) if inputs else None,
+        advice=(*_advice(sources, missing, entries), *dict.fromkeys(a for found in live for a in found.advice)),
+        notices=(*workspace.notices, *problems, *(n for found in live for n in found.notices)),
+        is_healthy=not problems
+        and all(found.is_healthy for found in live)
+        and all(t.state not in (State.FAILED, State.STALE) for s in sources for t in s.tables),
+    )
+
+
+def _counted(inputs: Inputs) -> list[CheckedSource]:
+    """What sources that are not live hold over all accounts."""
+    ordered = sorted(inputs.holdings, key=lambda h: (list(Source).index(h.category), h.label))
+    return [
+        CheckedSource(source=category, connector=label, tables=tuple(_table(h, inputs) for h in group))
+        for (category, label), group in groupby(ordered, key=lambda h: (h.category, h.label))
+    ]
+
+
+def _delivered(local: Sequence[tuple[Connector, Delivery]]) -> list[CheckedSource]:
+    """The same where nobody but a live source knows the accounts, so that nothing can be counted by account."""
+    named = [(delivery.category, delivery.label or connector.label, delivery) for connector, delivery in local]
+    ordered = sorted(named, key=lambda n: (list(Source).index(n[0]), n[1]))
+    return [
+        CheckedSource(source=category, connector=label, tables=tuple(_plain_table(n[2]) for n in group))
+        for (category, label), group in groupby(ordered, key=lambda n: (n[0], n[1]))
+    ]
+
+
+def _plain_table(delivery: Delivery) -> CheckedTable:
+    rows = delivery.rows_total - delivery.rejected_total
+    return CheckedTable(
+        table=delivery.table,
+        state=State.FAILED if delivery.failure else State.OBSERVED if rows else State.EMPTY,
+        rows=0 if delivery.failure else rows,
+        rejected=delivery.rejected_total,
+        unmatched=delivery.unmatched_rows,
+        problems=(prose(delivery.failure, 300),) if delivery.failure else (),
     )
 
 
@@ -106,7 +105,7 @@ def _advice(sources: Sequence[CheckedSource], missing: Iterable[Source], entries
     for source in sources:
         for table in source.tables:
             where = f"{table.table} of {name(source.connector, 80)}"
-            if table.state is State.FAILED:
+            if table.state is State.FAILED and not source.is_live:
                 advice.append(f"Mend {where}: it could not be read.")
             if table.state is State.STALE and table.as_of:
                 advice.append(f"Refresh {where}: its newest row is from {minute(table.as_of.replace(tzinfo=None))}.")
@@ -120,7 +119,7 @@ def _advice(sources: Sequence[CheckedSource], missing: Iterable[Source], entries
 
 def _shared_domains(entries: Iterable[Entry]) -> list[str]:
     """Two accounts with one domain: rows matched by domain could belong to either, so they belong to neither."""
-    from account_health.identity import registrable_domain
+    from account_health.domains import registrable_domain
 
     owners: dict[str, list[str]] = {}
     for entry in entries:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from account_health.model import Published
-    from account_health.source_check import CheckedSources
+    from account_health.checked import CheckedSources
 
 _LINE = 2000
 _STEERING = re.compile("[\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\U000e0000-\U000e007f]")
@@ -35,16 +35,19 @@ def print_sources(checked: CheckedSources) -> None:
             str(t.rows),
             str(t.rejected),
             t.as_of.strftime("%Y-%m-%d %H:%M") if t.as_of else "",
+            s.api_version or "",
+            "" if s.clock_skew_seconds is None else f"{s.clock_skew_seconds:+d} s",
         )
         for s in checked.sources
         for t in s.tables
     ]
-    print_table(("source", "connector", "table", "state", "rows", "rejected", "as of (UTC)"), rows)
+    print_table(("source", "connector", "table", "state", "rows", "rejected", "as of (UTC)", "API", "clock"), rows)
     for source in checked.sources:
         for problem in (p for t in source.tables for p in t.problems):
             write(f"- {problem}")
+    known = "" if checked.accounts is None else f"{checked.accounts} accounts; "
     say(
-        f"{checked.accounts} accounts; not connected: {', '.join(checked.not_connected) or 'none'}",
+        f"{known}not connected: {', '.join(checked.not_connected) or 'none'}",
         *checked.advice,
         *checked.notices,
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import duckdb
@@ -14,14 +14,18 @@ from account_health.as_of import asked_instant
 from account_health.assess import Evaluations, assess, evaluated
 from account_health.connectors.base import Clock, Context
 from account_health.connectors.registry import build
+from account_health.crosswalk import read_crosswalk, shared_domains
 from account_health.directory import Directory, Entry, nearest_words
 from account_health.errors import CallerError
-from account_health.explain import DEMO_NOTICE
+from account_health.explain import DEMO_NOTICE, explain
 from account_health.gather import Gatherer
+from account_health.identity import Known
 from account_health.policy import Policy, load_policy
 from account_health.supplied import Supplied
 
 if TYPE_CHECKING:
+    from httpx2 import AsyncBaseTransport
+
     from account_health.config import Config
     from account_health.evaluation import Evaluation
     from account_health.inputs import Inputs
@@ -40,18 +44,19 @@ class Workspace:
     sources: Gatherer
     clock: Clock
     kept: Evaluations = field(default_factory=Evaluations)
-    directories: dict[str, Directory] = field(default_factory=dict)
 
     @classmethod
-    def open(cls, config: Config, clock: Clock) -> Workspace:
+    def open(cls, config: Config, clock: Clock, transport: AsyncBaseTransport | None = None) -> Workspace:
         """Opens the configuration, reading no source yet; raises ConfigurationError listing what is wrong."""
         database = open_database()
         sources = [
-            build(source.name, source.connector, source.settings, Context(config.folder, database.cursor(), clock))
-            for source in config.sources
+            build(source, Context(config.folder, database.cursor(), clock, transport)) for source in config.sources
         ]
-        policy = load_policy(config.policy)
-        return cls(config, policy, Gatherer(sources, database, is_demo=config.is_demo), clock)
+        known = Known((), read_crosswalk(config), shared_domains(config))
+        gatherer = Gatherer(
+            sources, database, clock=clock, settings=config.gather, crosswalk=known, is_demo=config.is_demo
+        )
+        return cls(config, load_policy(config.policy), gatherer, clock)
 
     @property
     def notices(self) -> tuple[str, ...]:
@@ -62,32 +67,29 @@ class Workspace:
         """The asked instant: as given, else the configured day of a frozen export, else now; naive UTC."""
         return asked_instant(as_of or self.config.as_of, self.policy.time_zone, self.clock())
 
-    async def directory(self, as_of: datetime) -> Directory:
-        """Every account of the configured sources, sorted by name; made once per snapshot."""
-        tables = (await self.inputs(as_of)).tables
-        if tables.snapshot not in self.directories:
-            self.directories.clear()
-            entries = [Entry.of(row) for row in tables.rows("SELECT * FROM account")]
-            self.directories[tables.snapshot] = Directory(sorted(entries, key=lambda e: (e.name.casefold(), e.id)))
-        return self.directories[tables.snapshot]
+    async def directory(self, as_of: datetime, like: str | None = None) -> Directory:
+        """Every account of the configured sources, sorted by name; with `like` perhaps only those it could mean."""
+        return (await self.sources.roster(self.policy, as_of, like)).directory
 
     async def find(self, account: str, as_of: datetime) -> Entry:
         """The account with this id, name or domain; raises AccountNotFound or AmbiguousAccount."""
-        return (await self.directory(as_of)).find(account)
+        return (await self.directory(as_of, account)).find(account)
 
     async def inputs(self, as_of: datetime, accounts: Sequence[str] | None = None) -> Inputs:
         """The gathered inputs, before anything is computed from them."""
         return await self.sources.gather(self.policy, as_of, accounts)
 
-    async def evaluate(self, as_of: datetime, accounts: Sequence[str] | None = None) -> Evaluation:
+    async def evaluate(
+        self, as_of: datetime, accounts: Sequence[str] | None = None, *, refresh: bool = False
+    ) -> Evaluation:
         """Scores and flags as arrays, for searching and counting."""
-        return await evaluated(self.sources, self.policy, as_of, accounts, self.kept)
+        return await evaluated(self.sources, self.policy, as_of, accounts, self.kept, refresh=refresh)
 
-    async def assess(self, account: str, as_of: str | None = None) -> Assessment:
-        """The assessment of one account by id, name or domain."""
+    async def assess(self, account: str, as_of: str | None = None, *, refresh: bool = False) -> Assessment:
+        """The assessment of one account by id, name or domain; `refresh` asks live sources again."""
         instant = self.instant(as_of)
         entry = await self.find(account, instant)
-        return (await assess(self.sources, self.policy, instant, [entry.id], self.kept))[0]
+        return explain(await self.evaluate(instant, [entry.id], refresh=refresh), 0)
 
 
 def open_database() -> duckdb.DuckDBPyConnection:
@@ -107,7 +109,8 @@ async def assess_supplied(
         for metric, value in _known(values, policy)
     }
     source = Supplied(name.strip() or "Supplied account", checked)
-    return (await assess(Gatherer([source], open_database()), policy, as_of))[0]
+    gatherer = Gatherer([source], open_database(), clock=lambda: as_of.replace(tzinfo=UTC))
+    return (await assess(gatherer, policy, as_of))[0]
 
 
 def _known(values: Mapping[str, SuppliedValue], policy: Policy) -> list[tuple[str, SuppliedValue]]:

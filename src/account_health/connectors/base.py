@@ -9,17 +9,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Protocol
+from typing import TYPE_CHECKING, ClassVar, Protocol, runtime_checkable
 
 from pydantic import BaseModel, ConfigDict
 
+from account_health.identity import NOBODY, Known, Links
 from account_health.model import Source, State
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
+    from httpx2 import AsyncBaseTransport
 
+    from account_health.errors import Fault
     from account_health.tables import Row
 
 Clock = Callable[[], datetime]
@@ -41,14 +44,32 @@ class Context:
     """A DuckDB connection of the connector's own; relations it leaves here can be delivered without copying."""
     clock: Clock
     """The current instant, timezone-aware."""
+    transport: AsyncBaseTransport | None = None
+    """What HTTP requests go through; None: the network."""
 
 
 @dataclass(frozen=True)
 class Query:
-    """What is asked: some accounts by the CRM's ids, or with None all of them, as of an instant (naive UTC)."""
+    """What is asked: some accounts by the CRM's ids, or with None all of them, as of an instant (naive UTC).
+
+    A source may answer more than was asked for.
+    """
 
     as_of: datetime
     accounts: tuple[str, ...] | None = None
+    tables: frozenset[str] | None = None
+    """The tables that are wanted; None: all that the source provides."""
+    like: str | None = None
+    """Of the table `account` only those that this text could mean by id, name or domain, and whoever could be confused
+    with them because they share a domain or an external id."""
+    known: Known = NOBODY
+    """The asked accounts as the CRM lists them, those they could be confused with, and the crosswalk."""
+    seconds: float | None = None
+    """How long there is; what is not there by then has failed. None: as long as it takes."""
+
+    def wants(self, table: str) -> bool:
+        """Whether the table is among those that are wanted."""
+        return self.tables is None or table in self.tables
 
 
 @dataclass(frozen=True)
@@ -90,6 +111,8 @@ class Delivery:
     matched_by: str = "account id"
     states: Mapping[str, State] = field(default_factory=dict)
     matched: Mapping[str, str] = field(default_factory=dict)
+    likely: frozenset[str] = frozenset()
+    """Accounts whose match is likely and not certain: by domain."""
     details: Mapping[str, str] = field(default_factory=dict)
     """Per account, a sentence of ours about its state, e.g. which candidates a match had."""
     rejected: Sequence[RejectedRow] = ()
@@ -103,6 +126,12 @@ class Delivery:
     """What a reader should know about this table, shown under Inputs Used."""
     failure: str | None = None
     """Why the whole table could not be read, and what to do; the state is then FAILED for every account."""
+    fault: Fault | None = None
+    """What kind of failure it was, if that is known."""
+    is_complete: bool = True
+    """False: of the table `account` only what was asked for, so nothing follows from an account that is not there."""
+    waited: timedelta = timedelta()
+    """How long the source's own limits made it wait."""
     label: str | None = None
     """The system's own name, if one source speaks for several systems; None: the connector's label."""
 
@@ -110,9 +139,12 @@ class Delivery:
 class Connector(Protocol):
     """One source of inputs."""
 
-    kind: ClassVar[str]
-    """Entry-point name, e.g. `files`."""
     settings_model: ClassVar[type[Settings]]
+
+    @property
+    def kind(self) -> str:
+        """Entry-point name, e.g. `files`."""
+        ...
 
     @property
     def label(self) -> str:
@@ -123,12 +155,58 @@ class Connector(Protocol):
         """The tables it delivers and the category each belongs to; known without I/O."""
         ...
 
-    def fingerprint(self, as_of: datetime) -> Hashable:
-        """Changes whenever an earlier answer may no longer hold; cheap enough for every call."""
+    def fingerprint(self, as_of: datetime) -> Hashable | None:
+        """Changes whenever an earlier answer may no longer hold; cheap enough for every call.
+
+        None: only time can tell, so an answer holds as long as the configuration says.
+        """
         ...
 
     async def fetch(self, query: Query) -> Sequence[Delivery]:
         """Rows for the query; raises SourceError when nothing at all could be had."""
+        ...
+
+
+@dataclass(frozen=True)
+class Probe:
+    """One thing that was tried at a live source: what, whether it worked, what was found, what to do about it."""
+
+    subject: str
+    finding: str
+    is_ok: bool = True
+    rows: int | None = None
+    """Rows in the sample, if the subject is a table."""
+    advice: str = ""
+
+
+@dataclass(frozen=True)
+class Checkup:
+    """What a live source said of itself a moment ago."""
+
+    probes: Sequence[Probe]
+    api_version: str = ""
+    clock_skew: timedelta | None = None
+    """How far its clock is ahead of ours, if it sends the time at all."""
+
+
+@runtime_checkable
+class Checkable(Connector, Protocol):
+    """A connector that can be checked without reading everything."""
+
+    async def check(self, as_of: datetime) -> Checkup:
+        """Tries each table once with as little as possible; a failure is a finding and not an error."""
+        ...
+
+
+@runtime_checkable
+class Matchable(Connector, Protocol):
+    """A connector whose records have to be matched to accounts."""
+
+    name: str
+    """Its name in the configuration, which the crosswalk uses."""
+
+    async def matches(self, query: Query) -> Links:
+        """Which of its records belong to which of the known accounts; raises SourceError."""
         ...
 
 

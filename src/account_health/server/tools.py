@@ -10,12 +10,12 @@ from mcp.types import CallToolResult, TextContent, ToolAnnotations
 from pydantic import Field, ValidationError, ValidatorFunctionWrapHandler, WrapValidator
 from pydantic_core import PydanticCustomError
 
+from account_health.checked import CheckedSources
 from account_health.fetched import FetchedInputs
 from account_health.model import Assessment, Published
 from account_health.search import FoundAccounts
 from account_health.server.desk import Desk
 from account_health.server.strict import StrictTool
-from account_health.source_check import CheckedSources
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,6 +33,10 @@ AccountArgument = Annotated[
 AsOf = Annotated[
     str,
     Field(max_length=40, description="Day or instant to answer for, e.g. '2026-11-21' (end of that day); empty: now"),
+]
+Refresh = Annotated[
+    bool,
+    Field(strict=True, description="Ask live sources again although an answer a few minutes old is kept, e.g. true"),
 ]
 Limit = Annotated[int, Field(ge=1, le=100, strict=True, description="How many to return at most, e.g. 20")]
 
@@ -102,6 +106,7 @@ async def fetch_inputs(
     source: Annotated[SourceName, Field(description="Category of inputs, e.g. 'support'")] = "all",
     limit: Limit = 20,
     as_of: AsOf = "",
+    refresh: Refresh = False,
 ) -> Annotated[CallToolResult, FetchedInputs]:
     """Fetch the normalised inputs of one account: rows per table, newest first; state, freshness and match per source.
 
@@ -111,21 +116,24 @@ async def fetch_inputs(
     from account_health import fetched
 
     workspace = ctx.request_context.lifespan_context.workspace()
-    return structured(await fetched.fetch_inputs(workspace, account, source, limit, as_of))
+    return structured(await fetched.fetch_inputs(workspace, account, source, limit, as_of, refresh=refresh))
 
 
 async def score_account(
-    ctx: Context[Desk], account: AccountArgument, as_of: AsOf = ""
+    ctx: Context[Desk], account: AccountArgument, as_of: AsOf = "", refresh: Refresh = False
 ) -> Annotated[CallToolResult, Assessment]:
     """Score one account 0-100 as data: flags, score, range, coverage, factors that add up to the score, gaps, inputs.
 
     `range` is where the score could lie with complete evidence; `scored: false` means there is too little. To show a
     person a report use render_health_summary. Example: score_account(account="northwind").
     """
-    return structured(await ctx.request_context.lifespan_context.workspace().assess(account, as_of))
+    workspace = ctx.request_context.lifespan_context.workspace()
+    return structured(await workspace.assess(account, as_of, refresh=refresh))
 
 
-async def render_health_summary(ctx: Context[Desk], account: AccountArgument, as_of: AsOf = "") -> CallToolResult:
+async def render_health_summary(
+    ctx: Context[Desk], account: AccountArgument, as_of: AsOf = "", refresh: Refresh = False
+) -> CallToolResult:
     """Render the `Health: [Account]` summary of one account as Markdown, risk flags first; show it unchanged.
 
     Use it whenever somebody asks how an account is doing. Example: render_health_summary(account="northwind").
@@ -133,7 +141,7 @@ async def render_health_summary(ctx: Context[Desk], account: AccountArgument, as
     from account_health.render import render_summary
 
     workspace = ctx.request_context.lifespan_context.workspace()
-    assessment = await workspace.assess(account, as_of)
+    assessment = await workspace.assess(account, as_of, refresh=refresh)
     text = render_summary(assessment, workspace.policy)
     return CallToolResult(
         content=[TextContent(type="text", text=text)], _meta={"account-health/assessment": assessment.as_json()}

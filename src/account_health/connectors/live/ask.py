@@ -1,0 +1,108 @@
+"""Ask: one reading of one table, or of the records behind it, as a connector sees it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+
+from account_health.connectors.base import RejectedRow
+from account_health.errors import faults
+
+if TYPE_CHECKING:
+    from account_health.connectors.http import Connection, Paginator, Request
+    from account_health.identity import Candidate, Record
+
+_ID_CHARACTERS = 80
+
+
+class Vendor(BaseModel):
+    """Base of the models of another system's JSON: only the fields we read, empty text means absent."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True, coerce_numbers_to_str=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_blanks(cls, data: Any) -> Any:
+        return {key: None if value == "" else value for key, value in data.items()} if isinstance(data, dict) else data
+
+
+V = TypeVar("V", bound=Vendor)
+
+
+@dataclass(frozen=True)
+class Gone:
+    """A row that was read before and exists no more; `key` is what its table's key column held."""
+
+    key: str
+
+
+@dataclass
+class Ask:
+    """Whom a reading is about, how far back it goes, the connection to read through, and what went wrong on the way."""
+
+    connection: Connection
+    as_of: datetime
+    """The asked instant, naive UTC."""
+    since: datetime
+    """What happened before need not be read, naive UTC."""
+    accounts: tuple[Candidate, ...] | None = None
+    """The asked accounts; None: all."""
+    records: tuple[Record, ...] | None = None
+    """The records of this system that belong to the asked accounts; None: all."""
+    like: str | None = None
+    """Only accounts that this text could mean."""
+    changed_since: datetime | None = None
+    """Only what changed since then, naive UTC; None: everything."""
+    is_probe: bool = False
+    """Whether one page is enough, because somebody only wants to know if this works."""
+    rows_total: int = 0
+    truncated: str | None = None
+    """Why not everything could be read, if so."""
+    rejected: list[RejectedRow] = field(default_factory=list)
+
+    @property
+    def record_ids(self) -> tuple[str, ...]:
+        """Ids of the asked records; only for a reading that is about some."""
+        return tuple(record.id for record in self.records or ())
+
+    async def items(
+        self, model: type[V], request: Request, paginator: Paginator, *, needs: str = ""
+    ) -> AsyncIterator[V]:
+        """Every item of every page that the model can read; the others are rejected with their place."""
+        pages = self.connection.pages(request, paginator, needs=needs, max_pages=1 if self.is_probe else None)
+        async for item in pages:
+            self.rows_total += 1
+            try:
+                read = model.model_validate(item)
+            except ValidationError as err:
+                self.reject(_place(request.path, item), "; ".join(faults(err)))
+            else:
+                yield read
+        self.truncated = self.truncated or pages.truncated
+
+    def reject(self, place: str, problem: str, account_id: str | None = None) -> None:
+        """Notes something that could not be read."""
+        self.rejected.append(RejectedRow(place, problem, account_id))
+
+
+def _place(path: str, item: Any) -> str:
+    found = item.get("id") if isinstance(item, Mapping) else None
+    return f"{path} {str(found)[:_ID_CHARACTERS]}" if isinstance(found, str | int) else path
+
+
+def unix(instant: datetime) -> int:
+    """Seconds since 1970 of a naive UTC instant."""
+    return int(instant.replace(tzinfo=UTC).timestamp())
+
+
+def iso(instant: datetime) -> str:
+    """A naive UTC instant in ISO 8601 with its zone, to the second.
+
+    >>> iso(datetime(2026, 11, 21, 9))
+    '2026-11-21T09:00:00Z'
+    """
+    return instant.replace(microsecond=0, tzinfo=None).isoformat() + "Z"

@@ -1,0 +1,111 @@
+"""Crosswalk: the operator's own list of which record of which source belongs to which account, as a CSV file.
+
+`account-health sources match` writes it with what was matched by other means and with what was not; a person corrects
+it, and the configuration names it. A line whose account is empty says nothing, one whose account is `-` says: none.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from dataclasses import astuple, dataclass, fields
+from typing import TYPE_CHECKING
+
+from account_health.domains import registrable_domain
+from account_health.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
+
+    from account_health.config import Config
+
+NOBODY = "-"
+_REQUIRED = ("source", "record_id", "account_id")
+_FORMULA = ("=", "+", "-", "@", "|", "%", "\t", "\r", "\n")
+
+
+@dataclass(frozen=True)
+class CrosswalkLine:
+    """One record of one source; only the first three columns are read back, the others are for whoever edits them."""
+
+    source: str
+    record_id: str
+    account_id: str = ""
+    method: str = ""
+    confidence: str = ""
+    evidence: str = ""
+    record_name: str = ""
+    account_name: str = ""
+    suggestion: str = ""
+    """An account whose name is the same; names never link by themselves."""
+
+
+def read_crosswalk(config: Config) -> Mapping[str, Mapping[str, str]]:
+    """Source name to record id to account id ("" for none); raises ConfigurationError naming the faulty line."""
+    path = config.crosswalk
+    if path is None:
+        return {}
+    try:
+        text = path.read_text("utf-8-sig")
+    except (OSError, UnicodeDecodeError) as err:
+        raise ConfigurationError(
+            f"The crosswalk {path} cannot be read.", "Write one: account-health sources match --output FILE"
+        ) from err
+    return parse_crosswalk(text, path, {source.name for source in config.sources})
+
+
+def parse_crosswalk(text: str, path: Path, sources: Iterable[str]) -> Mapping[str, Mapping[str, str]]:
+    """The lines that name an account, by source; raises ConfigurationError for lines that contradict each other."""
+    reader = csv.DictReader(io.StringIO(text, newline=""))
+    missing = [column for column in _REQUIRED if column not in (reader.fieldnames or ())]
+    if missing:
+        raise ConfigurationError(
+            f"The crosswalk {path} has no column {', '.join(missing)}.", "Its first line names them."
+        )
+    found: dict[str, dict[str, str]] = {}
+    known = set(sources)
+    for line in reader:
+        source, record, account = (_plain(line[column] or "") for column in _REQUIRED)
+        if not account or not record:
+            continue
+        place = f"Line {reader.line_num} of the crosswalk {path}"
+        if source not in known:
+            raise ConfigurationError(
+                f"{place} names a source that is not configured.", f"Known: {', '.join(sorted(known))}."
+            )
+        account = "" if account == NOBODY else account
+        if found.setdefault(source, {}).setdefault(record, account) != account:
+            raise ConfigurationError(f"{place} gives a record to a second account.", "Keep one of the two lines.")
+    return found
+
+
+def format_crosswalk(lines: Iterable[CrosswalkLine]) -> str:
+    """The lines as CSV, first those without an account; no cell can be taken for a formula by a spreadsheet."""
+    out = io.StringIO(newline="")
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow([column.name for column in fields(CrosswalkLine)])
+    for line in sorted(lines, key=lambda line: (bool(line.account_id), line.source, line.record_id)):
+        writer.writerow([_safe(cell) for cell in astuple(line)])
+    return out.getvalue()
+
+
+def shared_domains(config: Config) -> frozenset[str]:
+    """The configured shared domains as they are compared; raises ConfigurationError for what is no domain."""
+    found = {text: registrable_domain(text) for text in config.shared_domains}
+    wrong = [text for text, domain in found.items() if domain is None]
+    if wrong:
+        raise ConfigurationError(
+            f"shared_domains: {', '.join(wrong)} is no domain of a company.",
+            "Write e.g. agency.example; free mail is known.",
+        )
+    return frozenset(domain for domain in found.values() if domain)
+
+
+def _safe(cell: str) -> str:
+    return f"'{cell}" if cell != NOBODY and cell.lstrip().startswith(_FORMULA) else cell
+
+
+def _plain(cell: str) -> str:
+    text = cell.strip()
+    return text[1:] if text.startswith("'") and text[1:].lstrip().startswith(_FORMULA) else text

@@ -1,0 +1,106 @@
+"""Live check: what live sources say when each is tried with as little as possible, and what to do about it."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from datetime import UTC
+from typing import TYPE_CHECKING
+
+import anyio
+
+from account_health.checked import CheckedSource, CheckedTable
+from account_health.connectors.base import Checkable, Checkup, Probe
+from account_health.errors import SourceError
+from account_health.markup import name, prose
+from account_health.model import Source, State
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from account_health.workspace import Workspace
+
+_TEXT = 300
+_NAME = 80
+_TOLERATED_SKEW_SECONDS = 120
+"""Beyond this, changes of the last minutes may be missed, and signatures and tokens may be refused."""
+
+
+@dataclass(frozen=True)
+class LiveCheck:
+    """What one live source said: its tables by category, what to do, what else there is to know."""
+
+    sources: tuple[CheckedSource, ...]
+    advice: tuple[str, ...]
+    notices: tuple[str, ...]
+    is_healthy: bool
+
+
+async def check_live(workspace: Workspace, as_of: datetime) -> list[LiveCheck]:
+    """Tries every live source, side by side and each within the deadline of a question."""
+    live = [source for source in workspace.sources.sources if isinstance(source, Checkable)]
+    found: dict[int, LiveCheck] = {}
+
+    async def check(index: int) -> None:
+        checkup = await _checkup(live[index], as_of, workspace.config.gather.deadline_seconds)
+        found[index] = _read(live[index], checkup, as_of)
+
+    async with anyio.create_task_group() as group:
+        for index in range(len(live)):
+            group.start_soon(check, index)
+    return [found[index] for index in range(len(live))]
+
+
+async def _checkup(source: Checkable, as_of: datetime, seconds: float) -> Checkup:
+    finding, advice = f"no answer within {seconds:g} seconds", "Ask again later; if it stays, ask whoever runs it."
+    try:
+        with anyio.move_on_after(seconds):
+            return await source.check(as_of)
+    except SourceError as err:
+        finding, advice = err.message, err.next_step
+    return Checkup([Probe(table, finding, is_ok=False, advice=advice) for table in source.provides()])
+
+
+def _read(source: Checkable, checkup: Checkup, as_of: datetime) -> LiveCheck:
+    provided = source.provides()
+    tables: dict[Source, list[CheckedTable]] = defaultdict(list)
+    for probe in checkup.probes:
+        if probe.subject in provided:
+            tables[provided[probe.subject]].append(_table(probe, as_of))
+    skew = None if checkup.clock_skew is None else round(checkup.clock_skew.total_seconds())
+    label = name(source.label, _NAME)
+    advice = [f"{label}: {prose(probe.advice, _TEXT)}" for probe in checkup.probes if probe.advice]
+    if skew is not None and abs(skew) > _TOLERATED_SKEW_SECONDS:
+        advice.append(f"{label}: its clock and ours differ by {abs(skew)} seconds; set ours by a time server.")
+    return LiveCheck(
+        sources=tuple(
+            CheckedSource(
+                source=category,
+                connector=source.label,
+                is_live=True,
+                api_version=checkup.api_version or None,
+                clock_skew_seconds=skew,
+                tables=tuple(found),
+            )
+            for category, found in tables.items()
+        ),
+        advice=tuple(dict.fromkeys(advice)),
+        notices=tuple(
+            f"{label}: {prose(probe.subject, _NAME)}: {prose(probe.finding, _TEXT)}"
+            for probe in checkup.probes
+            if probe.subject not in provided
+        ),
+        is_healthy=all(probe.is_ok for probe in checkup.probes),
+    )
+
+
+def _table(probe: Probe, as_of: datetime) -> CheckedTable:
+    rows = probe.rows or 0
+    failed = probe.rows is None
+    return CheckedTable(
+        table=probe.subject,
+        state=State.FAILED if failed else State.OBSERVED if rows else State.EMPTY,
+        rows=rows,
+        as_of=as_of.replace(tzinfo=UTC),
+        problems=() if probe.is_ok else (prose(probe.finding, _TEXT),),
+    )

@@ -1,0 +1,62 @@
+"""Roster: the accounts as those who list them know them, for finding one and for matching other systems' records."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from account_health.connectors.base import Delivery, Relation
+from account_health.directory import Directory, Entry
+from account_health.identity import Candidate, Known
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from duckdb import DuckDBPyConnection
+
+
+@dataclass(frozen=True)
+class Roster:
+    """Account rows by id; of two rows with one id the first source's stands."""
+
+    rows: Mapping[str, Mapping[str, Any]]
+    crosswalk: Known
+    is_complete: bool
+    """Whether an account that is not among them does not exist."""
+
+    @classmethod
+    def of(cls, database: DuckDBPyConnection, deliveries: Sequence[Delivery], crosswalk: Known) -> Roster:
+        """The accounts of the deliveries that could be read."""
+        rows: dict[str, Mapping[str, Any]] = {}
+        for delivery in deliveries:
+            for row in _rows(database, delivery):
+                rows.setdefault(row["account_id"], row)
+        return cls(rows, crosswalk, all(delivery.is_complete for delivery in deliveries))
+
+    @cached_property
+    def directory(self) -> Directory:
+        """For finding an account by id, name or domain; sorted by name."""
+        entries = [Entry.of(row) for row in self.rows.values()]
+        return Directory(sorted(entries, key=lambda entry: (entry.name.casefold(), entry.id)))
+
+    @cached_property
+    def known(self) -> Known:
+        """For matching the records of other systems."""
+        candidates = tuple(
+            Candidate(row["account_id"], row["external_id"], tuple(row["domains"] or ()), row["name"])
+            for row in self.rows.values()
+        )
+        return replace(self.crosswalk, accounts=candidates)
+
+
+def _rows(database: DuckDBPyConnection, delivery: Delivery) -> Iterator[Mapping[str, Any]]:
+    if delivery.failure:
+        return
+    if isinstance(delivery.rows, Relation):
+        with database.cursor() as cursor:
+            found = cursor.execute(f"SELECT * FROM {delivery.rows.name}")  # noqa: S608 - the connector's own name
+            names = [column[0] for column in found.description or ()]
+            yield from (dict(zip(names, row, strict=True)) for row in found.fetchall())
+    else:
+        yield from (row.model_dump() for row in delivery.rows)

@@ -1,0 +1,108 @@
+"""Source match: how the records of live sources are matched to accounts, as a crosswalk that a person can correct."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from account_health.connectors.base import Matchable, Query
+from account_health.crosswalk import CrosswalkLine
+from account_health.errors import SourceError
+from account_health.markup import visible
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from account_health.identity import Links
+    from account_health.roster import Roster
+    from account_health.workspace import Workspace
+
+_LEGAL_FORMS = frozenset(
+    {
+        "ab", "ag", "as", "asa", "aps", "bv", "co", "company", "corp", "corporation", "gmbh", "group", "holding",
+        "holdings", "inc", "incorporated", "kg", "limited", "llc", "llp", "ltd", "nv", "oy", "plc", "pty", "sa", "sarl",
+        "sas", "se", "spa", "srl", "the",
+    }
+)  # fmt: skip
+_CHARACTERS = 200
+_SUGGESTED = 3
+
+
+@dataclass(frozen=True)
+class MatchedSources:
+    """One line per record of every source that could be asked, and what is wrong with the others."""
+
+    lines: tuple[CrosswalkLine, ...]
+    problems: tuple[str, ...]
+
+    @property
+    def matched(self) -> int:
+        """Records that belong to an account."""
+        return sum(bool(line.account_id) for line in self.lines)
+
+
+async def match_sources(workspace: Workspace, as_of: str | None = None) -> MatchedSources:
+    """Matches all records of all live sources; raises SourceError when the accounts cannot be listed."""
+    instant = workspace.instant(as_of)
+    roster = await workspace.sources.roster(workspace.policy, instant)
+    lines: list[CrosswalkLine] = []
+    problems = []
+    for source in workspace.sources.sources:
+        if not isinstance(source, Matchable):
+            continue
+        try:
+            links = await source.matches(Query(instant, known=roster.known))
+        except SourceError as err:
+            problems.append(f"{source.name}: {err}")
+        else:
+            lines += _lines(source.name, links, roster)
+    return MatchedSources(tuple(lines), tuple(problems))
+
+
+def folded_name(name: str) -> str:
+    """The name without case, accents, punctuation and legal form.
+
+    >>> folded_name("ACME Holdings, Inc.") == folded_name("Acme")
+    True
+    """
+    plain = "".join(c for c in unicodedata.normalize("NFKD", name.casefold()) if not unicodedata.combining(c))
+    words = "".join(c if c.isalnum() else " " for c in plain.replace(".", "")).split()
+    return " ".join(word for word in words if word not in _LEGAL_FORMS) or " ".join(words)
+
+
+def _lines(source: str, links: Links, roster: Roster) -> Iterator[CrosswalkLine]:
+    names = {account: _text(row["name"]) for account, row in roster.rows.items()}
+    for link in links.links:
+        yield CrosswalkLine(
+            source=source,
+            record_id=link.record.id,
+            account_id=link.account_id,
+            method=link.method,
+            confidence=link.confidence,
+            evidence=link.evidence.replace("`", ""),
+            record_name=_text(link.record.name),
+            account_name=names.get(link.account_id, "not in the list of accounts"),
+        )
+    alike = _by_name(roster)
+    for record in links.unmatched:
+        rivals = links.candidates.get(record.id, ())
+        yield CrosswalkLine(
+            source=source,
+            record_id=record.id,
+            evidence=f"fits {' and '.join(rivals)}" if rivals else "",
+            record_name=_text(record.name),
+            suggestion=" or ".join(rivals or alike.get(folded_name(record.name), ())[:_SUGGESTED]),
+        )
+
+
+def _by_name(roster: Roster) -> Mapping[str, Sequence[str]]:
+    found: dict[str, list[str]] = defaultdict(list)
+    for account, row in roster.rows.items():
+        found[folded_name(row["name"])].append(account)
+    return found
+
+
+def _text(text: str) -> str:
+    return visible(text, _CHARACTERS)
