@@ -272,8 +272,11 @@ def test_an_ambiguous_name_gets_the_candidates_and_leaves_with_4(ask: Callable[.
 
 def test_without_a_list_of_accounts_every_verb_leaves_with_5(ask: Callable[..., Result], tmp_path: Path) -> None:
     configured(tmp_path, ticket="ticket_id,account_id,opened_at\n")
-    for verb in (("report", "Acme"), ("list",), ("sources", "check")):
+    for verb in (("report", "Acme"), ("list",)):
         assert "account" in failed(ask(*verb), 5)
+    checked = ask("sources", "check")
+    assert checked.exit_code == 5
+    assert "no source lists the accounts" in checked.stderr
 
 
 def test_sources_check_leaves_with_5_when_a_source_fails_while_a_report_still_answers(

@@ -37,7 +37,7 @@ CATCH_ALLS = {"common", "helper", "helpers", "misc", "shared", "util", "utils"}
 CLOCKS = ("datetime.now", "datetime.utcnow", "datetime.today", "date.today", "time.time")
 CLOCK_READERS = {"cli.py"}
 FREE_NUMBERS = {0, 1, 100}
-SHARED_BY_CONNECTORS = {"__init__", "base", "registry"}
+SHARED_BY_CONNECTORS = {"__init__", "base", "http", "live", "registry"}
 HEAVY = {"duckdb", "jinja2", "numpy", "sqlalchemy", "tldextract"}
 
 # Older ones have known holes. httpx2 and starlette come with mcp, which admits older ones.

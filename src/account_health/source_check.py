@@ -33,13 +33,19 @@ async def check_sources(workspace: Workspace, as_of: str | None = None) -> Check
     missing = tuple(source for source in Source if source not in {s.source for s in sources})
     entries = [Entry.of(row) for row in inputs.tables.rows("SELECT * FROM account")] if inputs else []
     problems = workspace.sources.broken
+    is_listed = any(table.table == "account" for source in sources for table in source.tables)
     return CheckedSources(
         sources=tuple(sources),
         not_connected=missing,
         accounts=len(entries) if inputs else None,
-        advice=(*_advice(sources, missing, entries), *dict.fromkeys(a for found in live for a in found.advice)),
+        advice=(
+            *([] if is_listed else ["Map an `account` table: no source lists the accounts, so nothing can be answered."]),
+            *_advice(sources, missing, entries),
+            *dict.fromkeys(a for found in live for a in found.advice),
+        ),
         notices=(*workspace.notices, *problems, *(n for found in live for n in found.notices)),
-        is_healthy=not problems
+        is_healthy=is_listed
+        and not problems
         and all(found.is_healthy for found in live)
         and all(t.state not in (State.FAILED, State.STALE) for s in sources for t in s.tables),
     )

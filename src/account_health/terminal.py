@@ -16,8 +16,8 @@ from account_health.markup import visible
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from account_health.model import Published
     from account_health.checked import CheckedSources
+    from account_health.model import Published
 
 _LINE = 2000
 _STEERING = re.compile("[\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\U000e0000-\U000e007f]")

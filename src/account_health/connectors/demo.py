@@ -170,6 +170,7 @@ def _delivery(table: str, category: Source, told: Sequence[Story], as_of: dateti
         matched_by=system.matched_by,
         states={account: state for account, state in states.items() if state},
         matched={story.account_id: story.matched[category] for story in told if category in story.matched},
+        likely=frozenset(s.account_id for s in told if s.matched.get(category, "").startswith("domain ")),
         details={story.account_id: story.details[table] for story in told if table in story.details},
         label=system.label,
     )

@@ -140,6 +140,7 @@ def _standing(matches: Matches | None, method: str) -> dict[str, Any]:
         "absent": State.NOT_MATCHED,
         "matched_by": _WORDS[method],
         "matched": {account: ", ".join(sorted(set(found))) for account, found in evidence.items()},
+        "likely": frozenset(evidence if method == "domain" else ()),
         "states": {account: State.PARTIAL if account in evidence else State.NOT_MATCHED for account in details},
         "details": {account: " ".join(sorted(set(found))) for account, found in details.items()},
     }
