@@ -11,9 +11,11 @@ import pytest
 
 from account_health.config import load_config
 from account_health.connectors.files import FilesSettings
-from account_health.errors import ConfigurationError, SourceError
+from account_health.connectors.live import LiveSettings
+from account_health.connectors.registry import available, load
+from account_health.errors import CallerError, ConfigurationError, SourceError
 from account_health.source_check import check_sources
-from account_health.starter import STARTER, write_starter
+from account_health.starter import STARTER, starter, write_starter
 from account_health.tables import TABLES
 from doors import workspace_over
 
@@ -42,7 +44,7 @@ def test_an_existing_file_is_kept_unless_force_is_used(tmp_path: Path) -> None:
         write_starter(tmp_path)
     assert configuration.read_text() == "mine"
     assert write_starter(tmp_path, force=True) == configuration
-    assert configuration.read_text("utf-8") == STARTER
+    assert configuration.read_text("utf-8") == starter()
 
 
 def test_a_place_that_cannot_be_written_to_is_named(tmp_path: Path) -> None:
@@ -62,6 +64,39 @@ def test_what_the_starter_shows_in_comments_is_valid_too(tmp_path: Path) -> None
 
 
 def test_every_file_the_starter_names_is_a_table() -> None:
-    named = set(re.findall(r"\b(\w+)\.csv", STARTER.split("# A file with names of its own")[0]))
+    about_files = STARTER[STARTER.index("# Files:") : STARTER.index("# A file with names of its own")]
+    named = set(re.findall(r"\b(\w+)\.csv", about_files))
     assert named <= set(TABLES)
     assert "account" in named
+
+
+LIVE = [kind for kind in available() if issubclass(load(kind).settings_model, LiveSettings)]
+
+
+@pytest.mark.parametrize("kind", LIVE)
+def test_the_section_of_a_live_source_is_a_configuration_that_lacks_only_its_secrets(kind: str, tmp_path: Path) -> None:
+    path = write_starter(tmp_path, [kind])
+    source = next(s for s in load_config(path, {}).sources if s.connector == kind)
+    assert source.missing
+    settings = load(kind).settings_model.model_validate(source.settings)
+    assert set(source.settings) == {name for name, field in settings.model_fields.items() if field.is_required()}
+
+
+@pytest.mark.parametrize("kind", LIVE)
+def test_the_section_of_a_live_source_names_every_setting_and_shows_its_default_in_a_comment(kind: str) -> None:
+    text = starter([kind])
+    section = text[text.index(f"[sources.{kind}]") :].replace('= "..."', "= false")
+    written = re.findall(r"^(?:# )?([a-z_]+) = (.+)$", section, flags=re.MULTILINE)
+    fields = load(kind).settings_model.model_fields
+    assert {name for name, _ in written} == {"connector", *fields}
+    for name, value in written:
+        if name != "connector" and not fields[name].is_required():
+            default = fields[name].get_default(call_default_factory=True)
+            found = tomllib.loads(f"{name} = {value}")[name]
+            assert found is False or found == (list(default) if isinstance(default, tuple) else default)
+
+
+def test_a_live_source_that_is_not_installed_is_refused_with_those_that_are(tmp_path: Path) -> None:
+    with pytest.raises(CallerError, match=r"Installed: .*stripe"):
+        write_starter(tmp_path, ["salesfarce"])
+    assert not (tmp_path / "account-health.toml").exists()

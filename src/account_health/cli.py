@@ -198,17 +198,22 @@ def policy_show(config: ConfigOption = None) -> None:
 @app.command()
 def init(
     folder: Annotated[Path, typer.Argument(help="Where to write account-health.toml.")] = Path(),
+    source: Annotated[
+        list[str] | None, typer.Option("--source", help="Live connector to write all settings of, e.g. hubspot.")
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite an existing file.")] = False,
 ) -> None:
     """Write a commented account-health.toml to start from."""
     from account_health.starter import write_starter
 
-    _guarded(
-        lambda: say(
-            f"Wrote {write_starter(folder, force=force)}. Put your files into the data folder beside it, or switch a "
-            "live source on, then run: account-health sources check"
+    def written() -> None:
+        path = write_starter(folder, source or (), force=force)
+        say(
+            f"Wrote {path}. Put your files into the data folder beside it, or fill in the live sources; "
+            "then run: account-health sources check"
         )
-    )
+
+    _guarded(written)
 
 
 @app.command()

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, get_args, get_origin
 
 import anyio
 import typer
-from pydantic import BaseModel
+from pydantic import BaseModel, SecretStr
 
 from account_health import config, errors
 from account_health.cli import EXIT_CODES, app
@@ -29,6 +29,7 @@ from account_health.reference import methodology
 from account_health.render import render
 from account_health.server import create_server
 from account_health.server.tools import tools
+from account_health.settings_form import example_settings
 from account_health.tables import TABLES, Row, allowed_words, columns
 from account_health.wording import SOURCE_NAMES, lower_first
 from account_health.workspace import open_database
@@ -43,7 +44,7 @@ REQUIRED = "required"
 _NEVER = datetime.max.replace(tzinfo=UTC)
 _KINDS: dict[Any, str] = {
     Any: "any value", bool: "boolean", date: "day", datetime: "instant", float: "number", int: "whole number",
-    State: "[state](#states)", str: "text",
+    SecretStr: 'secret: `{ env = "NAME" }` or `{ file = "PATH" }`', State: "[state](#states)", str: "text",
 }  # fmt: skip
 
 
@@ -129,7 +130,8 @@ def _default(field: FieldInfo) -> str:
     """`required`, the default as JSON, or nothing when there is none."""
     if field.is_required():
         return REQUIRED
-    return "" if field.default is None else f"`{json.dumps(field.default)}`"
+    default = field.get_default(call_default_factory=True)
+    return "" if default is None or isinstance(default, BaseModel) else f"`{json.dumps(default, default=str)}`"
 
 
 def _models(annotation: Any) -> Iterator[type[BaseModel]]:
@@ -154,7 +156,7 @@ def _connectors() -> list[Connector]:
     """The connectors that come with this package, each with nothing but its defaults; building one reads nothing."""
     context = Context(Path(), open_database(), lambda: _NEVER)
     kinds = [load(kind) for kind, distribution in available().items() if distribution == NAME]
-    return [kind(kind.kind, kind.settings_model.model_construct(), context) for kind in kinds]
+    return [kind(kind.kind, example_settings(kind.settings_model), context) for kind in kinds]
 
 
 def _categories(connectors: Sequence[Connector]) -> Iterator[tuple[str, Source, list[str], list[str]]]:

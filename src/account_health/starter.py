@@ -5,17 +5,29 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from account_health.config import FILE_NAME
-from account_health.errors import ConfigurationError
+from account_health.connectors.registry import available, load
+from account_health.errors import CallerError, ConfigurationError, SourceError
+from account_health.settings_form import form
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
 STARTER = """\
 # account-health: which sources there are. Paths are relative to this file.
 # Check it with `account-health sources check`, then `account-health list` and `account-health report ACCOUNT`.
 
+# A secret never stands here: { env = "NAME" } names a variable, { file = "PATH" } a file that only you can read.
+
 # policy = "my-policy.toml"   # start it with: extends = "default"; see `account-health policy show`
 # as_of = "2026-11-21"        # for a frozen export: the day every question is asked at
+# crosswalk = "crosswalk.csv" # which record of a live source belongs to which account: account-health sources match
+# shared_domains = ["agency.example"]  # domains that several accounts use; nothing is matched by them
+
+# [gather]
+# deadline_seconds = 10       # how long a question about one account waits for its sources
+# all_accounts_seconds = 900  # how long one about all accounts waits
+# keep_seconds = 300          # how long the answer of a live source is used again; its age is shown
 
 # Files: put account.csv, ticket.csv, usage_day.csv, invoice.csv, survey_response.csv, touchpoint.csv,
 # opportunity.csv or subscription.csv (or .jsonl, .parquet) into the folder. Only account.csv is needed; the rest
@@ -42,14 +54,35 @@ folder = "data"
 """
 
 
-def write_starter(folder: Path, *, force: bool = False) -> Path:
+_LIVE = """
+# Live systems: `account-health init --source KIND` writes one with every setting it has. Installed: {kinds}.
+"""
+
+
+def starter(kinds: Sequence[str] = ()) -> str:
+    """The starter, with every setting of the named live connectors; raises CallerError for a kind that is not there."""
+    live = [kind for kind in available() if kind not in ("demo", "files")]
+    if unknown := [kind for kind in kinds if kind not in live]:
+        raise CallerError(f"There is no live connector {unknown[0]!r}.", f"Installed: {', '.join(live) or 'none'}.")
+    return "\n".join([STARTER, *(_section(kind) for kind in kinds)]) + _LIVE.format(kinds=", ".join(live) or "none")
+
+
+def _section(kind: str) -> str:
+    try:
+        return form(kind, load(kind))
+    except SourceError as err:
+        raise ConfigurationError(err.message, err.next_step) from err
+
+
+def write_starter(folder: Path, kinds: Sequence[str] = (), *, force: bool = False) -> Path:
     """Writes account-health.toml and an empty data folder; raises ConfigurationError rather than overwrite a file."""
     path = folder / FILE_NAME
+    text = starter(kinds)
     if path.exists() and not force:
         raise ConfigurationError(f"{path} exists already.", "Edit it, or overwrite it with --force.")
     try:
         (folder / "data").mkdir(parents=True, exist_ok=True)
-        path.write_text(STARTER, "utf-8")
+        path.write_text(text, "utf-8")
     except OSError as err:
         raise ConfigurationError(f"{path} cannot be written: {err.strerror}.", "Choose another folder.") from err
     return path
