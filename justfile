@@ -48,6 +48,14 @@ snap *args:
 smoke:
     .ci/smoke
 
+# End to end against a real CRM, which the first run installs
+e2e *args:
+    .ci/e2e {{ args }}
+
+# Fetch what the contract tests borrow: a mock server, PostHog's parser, an API document
+vendors:
+    .ci/vendors
+
 # Measure: one JSON object per figure
 bench *names:
     .ci/bench {{ names }}

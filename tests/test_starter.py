@@ -78,8 +78,9 @@ def test_the_section_of_a_live_source_is_a_configuration_that_lacks_only_its_sec
     path = write_starter(tmp_path, [kind])
     source = next(s for s in load_config(path, {}).sources if s.connector == kind)
     assert source.missing
-    settings = load(kind).settings_model.model_validate(source.settings)
-    assert set(source.settings) == {name for name, field in settings.model_fields.items() if field.is_required()}
+    model = load(kind).settings_model
+    model.model_validate(source.settings)
+    assert set(source.settings) == {name for name, field in model.model_fields.items() if field.is_required()}
 
 
 @pytest.mark.parametrize("kind", LIVE)
@@ -93,7 +94,8 @@ def test_the_section_of_a_live_source_names_every_setting_and_shows_its_default_
         if name != "connector" and not fields[name].is_required():
             default = fields[name].get_default(call_default_factory=True)
             found = tomllib.loads(f"{name} = {value}")[name]
-            assert found is False or found == (list(default) if isinstance(default, tuple) else default)
+            is_open = found is False or "SecretStr" in str(fields[name].annotation)
+            assert is_open or found == (list(default) if isinstance(default, tuple) else default)
 
 
 def test_a_live_source_that_is_not_installed_is_refused_with_those_that_are(tmp_path: Path) -> None:
