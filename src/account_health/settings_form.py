@@ -22,22 +22,30 @@ _WIDTH = 116
 
 
 def form(kind: str, connector: Any) -> str:
-    """A commented TOML section: required settings to fill in, every other one in a comment with its default."""
+    """A commented TOML section: settings to fill in, every other one in a comment with its default.
+
+    To fill in are the required ones and those whose model gives an example, e.g. one of several ways to authenticate.
+    """
     about = (inspect.getdoc(connector) or kind).splitlines()[0]
     lines = [f"# {connector.system}: {about}", f"[sources.{kind}]", f'connector = "{kind}"']
     fields = connector.settings_model.model_fields
-    ordered = sorted(fields.items(), key=lambda item: (not item[1].is_required(), item[0] in LiveSettings.model_fields))
+    ordered = sorted(fields.items(), key=lambda item: (not to_fill_in(item[1]), item[0] in LiveSettings.model_fields))
     for name, field in ordered:
         lines += _field(kind, name, field)
     return "\n".join(lines) + "\n"
 
 
+def to_fill_in(field: FieldInfo) -> bool:
+    """Whether nobody can start without thinking about this setting."""
+    return field.is_required() or bool(field.examples)
+
+
 def example_settings(model: type[Settings]) -> Settings:
-    """Settings with an example in place of everything that is required; what they describe need not exist."""
+    """Settings with an example in place of everything that is to be filled in; what they describe need not exist."""
     values = {
         name: SecretStr("example") if _is_secret(field) else _example(name, field)
         for name, field in model.model_fields.items()
-        if field.is_required()
+        if to_fill_in(field)
     }
     return model.model_validate(values)
 
@@ -47,12 +55,12 @@ def _field(kind: str, name: str, field: FieldInfo) -> Iterator[str]:
     variable = f"{kind}_{name}".upper().replace("-", "_")
     if _is_secret(field):
         value = f'{{ env = "{variable}" }}'
-    elif field.is_required():
+    elif to_fill_in(field):
         value = _toml(_example(name, field))
     else:
         default = field.get_default(call_default_factory=True)
         value = '"..."' if default is None or isinstance(default, BaseModel) else _toml(default)
-    yield f"{'' if field.is_required() else '# '}{name} = {value}"
+    yield f"{'' if to_fill_in(field) else '# '}{name} = {value}"
 
 
 def _is_secret(field: FieldInfo) -> bool:
