@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from ipaddress import ip_address
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -45,3 +46,14 @@ sys.addaudithook(_stay_on_this_machine)
 def anyio_backend() -> str:
     """Async tests run once, on asyncio: the loop that the server and the command line use."""
     return "asyncio"
+
+
+@pytest.fixture
+def beacon_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of packages in which the connectors to Beacon are installed, for this test only."""
+    from beacon import POINTS, installed  # noqa: PLC0415 - other tests need none of it
+
+    site = tmp_path / "site"
+    installed(site, "beacon", POINTS)
+    monkeypatch.syspath_prepend(site)
+    return site
