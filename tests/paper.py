@@ -308,7 +308,16 @@ class _Reader:
 
     def executive_touch(self) -> Answer:
         met = [self.day(t.at) for t in self.touches() if t.executive and t.attended is not False]
+        at = max((t.at for t in self.touches() if t.executive and t.attended is not False), default=None)
+        if any(t.at > at if at else True for t in self.touches() if self.perhaps_executive(t)):
+            return Answer(None)
         return self.days_since("touchpoint", max(met, default=None), self.day(self.start("touchpoint")), young=90)
+
+    @staticmethod
+    def perhaps_executive(touch: Any) -> bool:
+        """Whether people spoke with each other, and nobody knows whether an executive was among them."""
+        spoke = next((told for told in (touch.attended, touch.replied) if told is not None), True)
+        return touch.executive is None and touch.kind != "mail" and spoke
 
     def attendance(self) -> Answer:
         reviews = [touch for touch in self.touches(365) if touch.kind == "qbr"]

@@ -9,6 +9,7 @@ WITH source AS (
 touched AS (
     SELECT account_id,
         max("at") FILTER (executive AND coalesce(attended, true)) AS executive_at,
+        max("at") FILTER (executive IS NULL AND kind <> 'mail' AND coalesce(attended, replied, true)) AS perhaps_executive_at,
         list(touchpoint_id ORDER BY "at" DESC, touchpoint_id) FILTER (executive AND coalesce(attended, true)) AS executive_ids,
         count(*) FILTER (kind = 'qbr' AND "at" >= $year_start) AS reviews,
         100.0 * avg(attended::INT) FILTER (kind = 'qbr' AND "at" >= $year_start) AS qbr_attendance,
@@ -30,6 +31,7 @@ facts AS (
         coalesce(a.customer_since > $year_day, false) AS new_this_year,
         coalesce(a.customer_since > $today, false) AS not_yet_a_customer,
         local_day(executive_at, $time_zone) AS executive_day,
+        coalesce(perhaps_executive_at > coalesce(executive_at, TIMESTAMP '-infinity'), false) AS executive_unclear,
         greatest(local_day(s.observed_from, $time_zone), coalesce(a.customer_since, local_day(s.observed_from, $time_zone))) AS watched_from,
         coalesce(s.readable AND a.customer_since >= local_day(s.observed_from, $time_zone), false) AS watched_throughout
     FROM account a
@@ -37,10 +39,11 @@ facts AS (
     LEFT JOIN touched t ON t.account_id = a.account_id
 )
 SELECT account_id,
-    CASE WHEN readable AND coalesce(executive_day, watched_from) <= $today
+    -- Who was there last is not always known; a later touch that may have had an executive leaves the question open.
+    CASE WHEN readable AND NOT executive_unclear AND coalesce(executive_day, watched_from) <= $today
         THEN date_diff('day', coalesce(executive_day, watched_from), $today) END AS days_since_executive_touch,
-    executive_at IS NULL AND (not_yet_a_customer OR new_this_quarter AND watched_throughout) AS days_since_executive_touch_na,
-    readable AND executive_at IS NULL AS days_since_executive_touch_at_least,
+    executive_at IS NULL AND NOT executive_unclear AND (not_yet_a_customer OR new_this_quarter AND watched_throughout) AS days_since_executive_touch_na,
+    readable AND executive_at IS NULL AND NOT executive_unclear AS days_since_executive_touch_at_least,
     executive_at AS days_since_executive_touch_on,
     executive_ids AS days_since_executive_touch_ids,
     CASE WHEN year_seen THEN qbr_attendance END AS qbr_attendance_12m,
