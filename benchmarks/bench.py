@@ -13,6 +13,7 @@ from pathlib import Path
 
 from figures import Figure, Measurement, NotMeasured
 from in_memory import warm_summary_cached, warm_summary_computed
+from live_sources import live_bulk_100k, live_one_account
 from over_stdio import first_summary_after_list, memory, start_to_tools_list, tools_list_size
 from portfolios import bulk_100k, ravenstack_all
 from scoring_alone import scoring_1, scoring_1k, scoring_1m, scoring_100k
@@ -32,6 +33,8 @@ MEASUREMENTS: dict[str, Measurement] = {
         scoring_1m,
         ravenstack_all,
         bulk_100k,
+        live_one_account,
+        live_bulk_100k,
     )
 }
 PAGE = Path(__file__).with_name("README.md")
