@@ -79,22 +79,27 @@ class Given:
         return replace(delivery, **self.changes.get(table, {}))  # type: ignore[arg-type] # a test knows the fields
 
 
-def gatherer(*sources: Connector) -> Gatherer:
-    """A gatherer over the sources with a database of its own."""
-    return Gatherer(sources, _database(), clock=lambda: AS_OF.replace(tzinfo=UTC))
+def gatherer(*sources: Connector, database: duckdb.DuckDBPyConnection | None = None) -> Gatherer:
+    """A gatherer over the sources, with a database of its own unless live sources already have one."""
+    return Gatherer(sources, database or new_database(), clock=lambda: AS_OF.replace(tzinfo=UTC))
 
 
-def _database() -> duckdb.DuckDBPyConnection:
+def new_database() -> duckdb.DuckDBPyConnection:
     database = duckdb.connect()
     database.execute("LOAD icu")
     return database
 
 
-def evaluation_of(*sources: Connector, policy: Policy | None = None, as_of: datetime = AS_OF) -> Evaluation:
+def evaluation_of(
+    *sources: Connector,
+    policy: Policy | None = None,
+    as_of: datetime = AS_OF,
+    database: duckdb.DuckDBPyConnection | None = None,
+) -> Evaluation:
     """Everything computed for all accounts of the sources."""
 
     async def ask() -> Evaluation:
-        return await evaluated(gatherer(*sources), policy or DEFAULT_POLICY, as_of)
+        return await evaluated(gatherer(*sources, database=database), policy or DEFAULT_POLICY, as_of)
 
     return anyio.run(ask)
 
@@ -122,7 +127,7 @@ def ago(days: float, *, before: datetime = AS_OF) -> datetime:
 def demo_assessments(as_of: datetime = AS_OF) -> tuple[Assessment, ...]:
     """The assessments of the demo accounts under the default policy, sorted by id."""
     context = Context(Path(), duckdb.connect(), lambda: as_of.replace(tzinfo=UTC))
-    sources = Gatherer([Demo("demo", DemoSettings(), context)], _database(), clock=context.clock, is_demo=True)
+    sources = Gatherer([Demo("demo", DemoSettings(), context)], new_database(), clock=context.clock, is_demo=True)
 
     async def ask() -> list[Assessment]:
         return await assess(sources, DEFAULT_POLICY, as_of)

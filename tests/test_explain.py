@@ -31,7 +31,7 @@ KEYS = {
     "factors": "metric dimension value unit points weight earned lost direction source as_of evidence sentence",
     "flags": "flag name state severity value threshold source as_of evidence detail action",
     "gaps": "source metrics state low high sentence",
-    "inputs": "source connector state as_of rows rejected doubtful matched_by sentence",
+    "inputs": "source connector state as_of rows rejected doubtful matched_by confidence sentence",
 }
 
 

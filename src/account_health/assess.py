@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Hashable, Sequence
     from datetime import datetime
 
+    from account_health.answers import Call
     from account_health.gather import Gatherer
     from account_health.inputs import Inputs
     from account_health.model import Assessment
@@ -36,17 +37,16 @@ async def assess(
     return [explain(evaluation, row) for row in range(len(evaluation.accounts))]
 
 
-async def evaluated(  # noqa: PLR0913 - the pipeline's arguments, each by name
+async def evaluated(  # noqa: PLR0913, PLR0917 - the pipeline's arguments
     sources: Gatherer,
     policy: Policy,
     as_of: datetime,
     accounts: Sequence[str] | None = None,
     kept: Evaluations | None = None,
-    *,
-    refresh: bool = False,
+    call: Call | None = None,
 ) -> Evaluation:
-    """The same before it is put into words: metrics, scores and flags as arrays; `refresh` asks live sources again."""
-    inputs = await sources.gather(policy, as_of, accounts, refresh=refresh)
+    """The same before it is put into words: metrics, scores and flags as arrays."""
+    inputs = await sources.gather(policy, as_of, accounts, call)
     return (kept or Evaluations()).of(inputs, policy)
 
 

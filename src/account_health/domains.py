@@ -5,11 +5,14 @@ Nothing is looked up on the network: tldextract brings its list of public suffix
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from tldextract import TLDExtract
+
+_PLAIN = re.compile(r"(?!.*xn--)[a-z0-9]([a-z0-9]|-(?=[a-z0-9])){0,62}\.[a-z]{2,62}(\.[a-z]{2,62})?")
 
 FREE_MAIL = frozenset(
     {
@@ -41,6 +44,8 @@ def registrable_domain(text: str) -> str | None:
 
 
 def _ascii(domain: str) -> str | None:
+    if _PLAIN.fullmatch(domain):  # most are, and this is a hundred times faster
+        return domain
     import idna
 
     try:

@@ -15,6 +15,7 @@ text of another system.
 
 from __future__ import annotations
 
+import traceback
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -113,3 +114,14 @@ def faults(error: ValidationError) -> list[str]:
         )
         lines.append(f"{place}: {text}")
     return lines
+
+
+def place(error: BaseException) -> str:
+    """Kind and place of an unexpected error, without its text, which may hold another system's words or a secret."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    frames = traceback.extract_tb(error.__traceback__)
+    where = (
+        f" in {frames[-1].name}, line {frames[-1].lineno} of {frames[-1].filename.rpartition('/')[2]}" if frames else ""
+    )
+    return f"{type(error).__name__}{where}"

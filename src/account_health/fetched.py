@@ -43,8 +43,9 @@ async def fetch_inputs(  # noqa: PLR0913 - what the tool and the command line as
     from account_health.inputs_used import input_reports
 
     instant = workspace.instant(as_of)
-    entry = await workspace.find(account, instant)
-    evaluation = await workspace.evaluate(instant, [entry.id], refresh=refresh)
+    call = workspace.call(refresh=refresh)
+    entry = await workspace.find(account, instant, call)
+    evaluation = await workspace.evaluate(instant, [entry.id], call)
     chosen = [t for t in TABLES if source in ("all", evaluation.source_of(entry.id, t))]
     reports = tuple(r for r in input_reports(evaluation, 0) if source in ("all", r.source))
     tables = {}

@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, TypeVar
 
 from account_health import snapshot
-from account_health.answers import Answer, Answers
+from account_health.answers import Answer, Answers, Call
 from account_health.config import GatherSettings
 from account_health.connectors.base import Clock, Connector, Delivery, Query
 from account_health.connectors.registry import Unavailable
@@ -86,18 +86,18 @@ class Gatherer:
         self._numbers = itertools.count(1)
 
     async def gather(
-        self, policy: Policy, as_of: datetime, accounts: Sequence[str] | None = None, *, refresh: bool = False
+        self, policy: Policy, as_of: datetime, accounts: Sequence[str] | None = None, call: Call | None = None
     ) -> Inputs:
         """The inputs of some accounts (None: all) as of a naive UTC instant; raises SourceError without accounts.
 
-        Live sources are asked about a single account alone, about more of them with their lists of everything;
-        `refresh` asks them again although an answer is still kept.
+        Live sources are asked about a single account alone, about more of them with their lists of everything.
         """
+        call = call or Call()
         asked = None if accounts is None else tuple(accounts)
         one = asked if asked and len(asked) == 1 else None
-        lists = await self._lists(as_of, one[0] if one else None, refresh=refresh)
+        lists = await self._lists(as_of, one[0] if one else None, call)
         roster = self._roster(lists, policy)
-        answers = lists | await self._rest(as_of, one, lists, roster.known, refresh=refresh)
+        answers = lists | await self._rest(as_of, one, lists, roster.known, call)
         return self._question(answers, policy, as_of, asked)
 
     async def gather_local(
@@ -105,23 +105,25 @@ class Gatherer:
     ) -> tuple[list[tuple[Connector, Delivery]], Inputs | None]:
         """What the sources that are not live deliver, and the inputs made of it if one of them lists the accounts."""
         local = [i for i in range(len(self.sources)) if not self.answers.is_live(i, as_of)]
-        answers = await self.answers.ask(dict.fromkeys(local, Query(as_of)))
+        answers = await self.answers.ask(dict.fromkeys(local, Query(as_of)), Call())
         found = self._deliveries(answers, policy)
         is_listed = any(delivery.table == "account" and not delivery.failure for _, delivery in found)
         return found, self._question(answers, policy, as_of, None) if is_listed else None
 
-    async def roster(self, policy: Policy, as_of: datetime, like: str | None = None) -> Roster:
+    async def roster(
+        self, policy: Policy, as_of: datetime, like: str | None = None, call: Call | None = None
+    ) -> Roster:
         """The accounts that a text could mean (None: all of them); raises SourceError when none can be listed."""
-        return self._roster(await self._lists(as_of, like), policy)
+        return self._roster(await self._lists(as_of, like, call or Call()), policy)
 
-    async def _lists(self, as_of: datetime, like: str | None, *, refresh: bool = False) -> dict[int, Answer]:
+    async def _lists(self, as_of: datetime, like: str | None, call: Call) -> dict[int, Answer]:
         """The answers of those who list accounts: of live ones only the table `account`, of the others everything."""
         query = Query(as_of, tables=_ACCOUNT, like=like)
         listing = [i for i, source in enumerate(self.sources) if "account" in source.provides()]
-        return await self.answers.ask(dict.fromkeys(listing, query), refresh=refresh)
+        return await self.answers.ask(dict.fromkeys(listing, query), call)
 
     async def _rest(
-        self, as_of: datetime, one: tuple[str, ...] | None, lists: Mapping[int, Answer], known: Known, *, refresh: bool
+        self, as_of: datetime, one: tuple[str, ...] | None, lists: Mapping[int, Answer], known: Known, call: Call
     ) -> dict[int, Answer]:
         """The other tables, of live sources for the one account or for all."""
         queries: dict[int, Query] = {}
@@ -129,7 +131,7 @@ class Gatherer:
             tables = frozenset(source.provides()) - _ACCOUNT
             if index not in lists or (tables and self.answers.is_live(index, as_of)):
                 queries[index] = Query(as_of, one, tables, known=known)
-        found = await self.answers.ask(queries, refresh=refresh)
+        found = await self.answers.ask(queries, call)
         return {i: lists[i].joined(answer) if i in lists else answer for i, answer in found.items()}
 
     def _roster(self, lists: Mapping[int, Answer], policy: Policy) -> Roster:
@@ -147,13 +149,13 @@ class Gatherer:
 
     def _snapshot(self, answers: Mapping[int, Answer], policy: Policy, asked: tuple[str, ...] | None) -> _Kept:
         """The answers laid out, once for the same answers; without other accounts if live sources told of no other."""
-        key = (policy.limits.rejected_share, *((i, answers[i].token) for i in sorted(answers)))
+        only = asked if any(not answer.is_about_all for answer in answers.values()) else None
+        key = (only, policy.limits.rejected_share, *((i, answers[i].token) for i in sorted(answers)))
         if key not in self._snapshots:
             while len(self._snapshots) >= _KEPT_SNAPSHOTS:
                 snapshot.drop(self._database, self._snapshots.pop(next(iter(self._snapshots))).schema)
             schema = f"snapshot_{next(self._numbers)}"
             found = self._deliveries(answers, policy)
-            only = asked if any(not answer.is_about_all for answer in answers.values()) else None
             snapshot.lay_out(self._database, schema, [delivery for _, delivery in found], only)
             self._snapshots[key] = _Kept(schema, tuple(found))
         return self._snapshots[key]

@@ -90,7 +90,8 @@ class Known:
 
     accounts: Sequence[Candidate] = ()
     crosswalk: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-    """Source name to record id to account id; an empty account id means: belongs to none."""
+    """Source name to record id to account id; an empty account id means: belongs to none. The records it gives to an
+    account are all that the account has in that source."""
     shared_domains: frozenset[str] = frozenset()
     """Registrable domains that several companies use, e.g. an agency's; they link nothing."""
 
@@ -103,48 +104,52 @@ class Known:
         return self._written.get((source, account_id), ())
 
     def link(self, source: str, records: Iterable[Record]) -> Links:
-        """Each record with the only account that fits it; what fits two accounts, or is one of two, links to none."""
+        """Each record with the only account that fits it; what fits two accounts, or is one of two, links to none.
+
+        The order of accounts and records makes no difference.
+        """
         found: dict[str, list[Link]] = defaultdict(list)
         doubts: dict[str, list[str]] = defaultdict(list)
         candidates: dict[str, tuple[str, ...]] = {}
-        every = tuple(records)
+        every = _each_once(records)
         for record in every:
             link = self._link(source, record)
             if isinstance(link, Link):
                 found[link.account_id].append(link)
                 candidates[record.id] = (link.account_id,)
-            elif link:
-                candidates[record.id] = tuple(link)
-                for account in link:
+            else:
+                candidates[record.id] = link
+                for account in link if len(link) > 1 else ():
                     doubts[account].append(f"{_shown(record)} fits {_listed(link)}")
-        kept = [link for links in found.values() for link in _surest(links)]
         for account, links in found.items():
             if not _surest(links):
-                doubts[account].append(f"{_listed([r.record.id for r in links])} share {links[0].evidence}")
+                rivals = [f"{code(link.record.id, _CHARACTERS)} ({link.evidence})" for link in links]
+                doubts[account].append(f"{_shortened(rivals)} fit equally well")
+        certain = {account for account, links in found.items() if any(link.confidence == "certain" for link in links)}
+        ambiguous = {account: "; ".join(doubts[account][:_NAMED]) for account in sorted(doubts.keys() - certain)}
+        kept = tuple(link for account in sorted(found.keys() - ambiguous) for link in _surest(found[account]))
         linked = {link.record.id for link in kept}
-        certain = {link.account_id for link in kept if link.confidence == "certain"}
         return Links(
-            links=tuple(kept),
-            ambiguous={
-                account: "; ".join(texts[:_NAMED]) for account, texts in doubts.items() if account not in certain
-            },
+            links=kept,
+            ambiguous=ambiguous,
             unmatched=tuple(record for record in every if record.id not in linked),
-            candidates={record: accounts for record, accounts in candidates.items() if record not in linked},
+            candidates={record: fitting for record, fitting in candidates.items() if fitting and record not in linked},
         )
 
-    def _link(self, source: str, record: Record) -> Link | list[str]:
-        """The one account that fits, or those that fit equally well."""
+    def _link(self, source: str, record: Record) -> Link | tuple[str, ...]:
+        """The one account that fits, or those that could: several, or one whose records the crosswalk names already."""
         written = self.crosswalk.get(source, {}).get(record.id)
         if written is not None:
-            return Link(written, record, "crosswalk", "crosswalk") if written else []
+            return Link(written, record, "crosswalk", "crosswalk") if written else ()
         by_id = sorted({a for i in record.external_ids for a in self._by_external_id.get(i.strip(), ())})
+        named = () if by_id else self._domains(record.domains)
+        domains = {domain: self._by_domain[domain] for domain in named if domain in self._by_domain}
+        fitting = tuple(by_id or sorted(set().union(*domains.values())))
+        if len(fitting) != 1 or self.written(source, fitting[0]):
+            return fitting
         if by_id:
-            return Link(by_id[0], record, "external id", "external id") if len(by_id) == 1 else by_id
-        domains = {d: self._by_domain[d] for d in self._domains(record.domains) if d in self._by_domain}
-        fitting = sorted(set().union(*domains.values()))
-        if len(fitting) == 1 and not self.written(source, fitting[0]):
-            return Link(fitting[0], record, "domain", f"domain {code(min(domains), _CHARACTERS)}")
-        return fitting if len(fitting) > 1 else []
+            return Link(fitting[0], record, "external id", "external id")
+        return Link(fitting[0], record, "domain", f"domain {code(min(domains), _CHARACTERS)}")
 
     @cached_property
     def _by_id(self) -> Mapping[str, Candidate]:
@@ -154,7 +159,7 @@ class Known:
     def _written(self) -> Mapping[tuple[str, str], tuple[str, ...]]:
         grouped: dict[tuple[str, str], tuple[str, ...]] = {}
         for source, records in self.crosswalk.items():
-            for record, account in records.items():
+            for record, account in sorted(records.items()):
                 grouped[source, account] = (*grouped.get((source, account), ()), record)
         return grouped
 
@@ -187,9 +192,29 @@ def _surest(links: Sequence[Link]) -> list[Link]:
     return certain or (list(links) if len(links) == 1 else [])
 
 
+def _each_once(records: Iterable[Record]) -> list[Record]:
+    """Every record once, by id; a list may shift while it is read, and what it names twice carries what both said."""
+    grouped: dict[str, list[Record]] = defaultdict(list)
+    for record in records:
+        grouped[record.id].append(record)
+    return [
+        Record(
+            id=key,
+            name=max(record.name for record in same),
+            external_ids=tuple(sorted({i for record in same for i in record.external_ids})),
+            domains=tuple(sorted({domain for record in same for domain in record.domains})),
+        )
+        for key, same in sorted(grouped.items())
+    ]
+
+
 def _listed(ids: Sequence[str]) -> str:
-    more = f" and {len(ids) - _NAMED} more" if len(ids) > _NAMED else ""
-    return " and ".join(code(i, _CHARACTERS) for i in ids[:_NAMED]) + more
+    return _shortened([code(i, _CHARACTERS) for i in ids])
+
+
+def _shortened(texts: Sequence[str]) -> str:
+    more = f" and {len(texts) - _NAMED} more" if len(texts) > _NAMED else ""
+    return " and ".join(texts[:_NAMED]) + more
 
 
 def _shown(record: Record) -> str:

@@ -22,8 +22,8 @@ class Roster:
 
     rows: Mapping[str, Mapping[str, Any]]
     crosswalk: Known
-    is_complete: bool
-    """Whether an account that is not among them does not exist."""
+    unread: tuple[str, ...] = ()
+    """Why there may be accounts that are not among them."""
 
     @classmethod
     def of(cls, database: DuckDBPyConnection, deliveries: Sequence[Delivery], crosswalk: Known) -> Roster:
@@ -32,7 +32,8 @@ class Roster:
         for delivery in deliveries:
             for row in _rows(database, delivery):
                 rows.setdefault(row["account_id"], row)
-        return cls(rows, crosswalk, all(delivery.is_complete for delivery in deliveries))
+        unread = [d.failure or ("" if d.is_complete else d.note) for d in deliveries]
+        return cls(rows, crosswalk, tuple(filter(None, unread)))
 
     @cached_property
     def directory(self) -> Directory:

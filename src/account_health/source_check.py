@@ -39,7 +39,11 @@ async def check_sources(workspace: Workspace, as_of: str | None = None) -> Check
         not_connected=missing,
         accounts=len(entries) if inputs else None,
         advice=(
-            *([] if is_listed else ["Map an `account` table: no source lists the accounts, so nothing can be answered."]),
+            *(
+                []
+                if is_listed
+                else ["Map an `account` table: no source lists the accounts, so nothing can be answered."]
+            ),
             *_advice(sources, missing, entries),
             *dict.fromkeys(a for found in live for a in found.advice),
         ),

@@ -8,15 +8,17 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+import anyio
 import duckdb
 
+from account_health.answers import Call
 from account_health.as_of import asked_instant
 from account_health.assess import Evaluations, assess, evaluated
 from account_health.connectors.base import Clock, Context
 from account_health.connectors.registry import build
 from account_health.crosswalk import read_crosswalk, shared_domains
 from account_health.directory import Directory, Entry, nearest_words
-from account_health.errors import CallerError
+from account_health.errors import AccountNotFound, CallerError, SourceError
 from account_health.explain import DEMO_NOTICE, explain
 from account_health.gather import Gatherer
 from account_health.identity import Known
@@ -67,29 +69,43 @@ class Workspace:
         """The asked instant: as given, else the configured day of a frozen export, else now; naive UTC."""
         return asked_instant(as_of or self.config.as_of, self.policy.time_zone, self.clock())
 
-    async def directory(self, as_of: datetime, like: str | None = None) -> Directory:
-        """Every account of the configured sources, sorted by name; with `like` perhaps only those it could mean."""
-        return (await self.sources.roster(self.policy, as_of, like)).directory
+    def call(self, *, refresh: bool = False) -> Call:
+        """A call about one account that starts now and keeps the configured deadline."""
+        return Call(anyio.current_time() + self.config.gather.deadline_seconds, refresh)
 
-    async def find(self, account: str, as_of: datetime) -> Entry:
-        """The account with this id, name or domain; raises AccountNotFound or AmbiguousAccount."""
-        return (await self.directory(as_of, account)).find(account)
+    async def directory(self, as_of: datetime) -> Directory:
+        """Every account of the configured sources, sorted by name."""
+        return (await self.sources.roster(self.policy, as_of)).directory
+
+    async def find(self, account: str, as_of: datetime, call: Call | None = None) -> Entry:
+        """The account with this id, name or domain; raises AccountNotFound or AmbiguousAccount.
+
+        Raises SourceError if it is not found and not all accounts could be listed.
+        """
+        roster = await self.sources.roster(self.policy, as_of, account, call)
+        try:
+            return roster.directory.find(account)
+        except AccountNotFound as err:
+            if not roster.unread:
+                raise
+            raise SourceError(f"The account was not found, but not all are listed: {roster.unread[0]}") from err
 
     async def inputs(self, as_of: datetime, accounts: Sequence[str] | None = None) -> Inputs:
         """The gathered inputs, before anything is computed from them."""
         return await self.sources.gather(self.policy, as_of, accounts)
 
     async def evaluate(
-        self, as_of: datetime, accounts: Sequence[str] | None = None, *, refresh: bool = False
+        self, as_of: datetime, accounts: Sequence[str] | None = None, call: Call | None = None
     ) -> Evaluation:
         """Scores and flags as arrays, for searching and counting."""
-        return await evaluated(self.sources, self.policy, as_of, accounts, self.kept, refresh=refresh)
+        return await evaluated(self.sources, self.policy, as_of, accounts, self.kept, call)
 
     async def assess(self, account: str, as_of: str | None = None, *, refresh: bool = False) -> Assessment:
         """The assessment of one account by id, name or domain; `refresh` asks live sources again."""
         instant = self.instant(as_of)
-        entry = await self.find(account, instant)
-        return explain(await self.evaluate(instant, [entry.id], refresh=refresh), 0)
+        call = self.call(refresh=refresh)
+        entry = await self.find(account, instant, call)
+        return explain(await self.evaluate(instant, [entry.id], call), 0)
 
 
 def open_database() -> duckdb.DuckDBPyConnection:

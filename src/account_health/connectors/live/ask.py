@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -15,6 +15,7 @@ from account_health.errors import faults
 if TYPE_CHECKING:
     from account_health.connectors.http import Connection, Paginator, Request
     from account_health.identity import Candidate, Record
+    from account_health.tables import Row
 
 _ID_CHARACTERS = 80
 
@@ -40,6 +41,10 @@ class Gone:
     key: str
 
 
+def _nothing(key: str) -> None:
+    """No row is known."""
+
+
 @dataclass
 class Ask:
     """Whom a reading is about, how far back it goes, the connection to read through, and what went wrong on the way."""
@@ -57,8 +62,14 @@ class Ask:
     """Only accounts that this text could mean."""
     changed_since: datetime | None = None
     """Only what changed since then, naive UTC; None: everything."""
+    earlier: Callable[[str], Row | None] = _nothing
+    """With `changed_since`, the row of the earlier reading with a key: a change may not tell all that it knew."""
     is_probe: bool = False
     """Whether one page is enough, because somebody only wants to know if this works."""
+    observed_from: datetime | None = None
+    """Since when the system saw anything of this kind at all, naive UTC, if that is later than `since`."""
+    untold: frozenset[str] = frozenset()
+    """Columns that this system turned out not to be able to tell, e.g. because nobody set it up for them."""
     rows_total: int = 0
     truncated: str | None = None
     """Why not everything could be read, if so."""
@@ -70,12 +81,15 @@ class Ask:
         return tuple(record.id for record in self.records or ())
 
     async def items(
-        self, model: type[V], request: Request, paginator: Paginator, *, needs: str = ""
+        self, model: type[V], request: Request, paginator: Paginator, *, needs: str = "", is_row: bool = True
     ) -> AsyncIterator[V]:
-        """Every item of every page that the model can read; the others are rejected with their place."""
+        """Every item of every page that the model can read; the others are rejected with their place.
+
+        Items that are no rows are looked up for the sake of other rows, and not counted among them.
+        """
         pages = self.connection.pages(request, paginator, needs=needs, max_pages=1 if self.is_probe else None)
         async for item in pages:
-            self.rows_total += 1
+            self.rows_total += is_row
             try:
                 read = model.model_validate(item)
             except ValidationError as err:

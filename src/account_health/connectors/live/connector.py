@@ -8,35 +8,42 @@ from __future__ import annotations
 
 import logging
 import math
-import traceback
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Awaitable, Hashable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Hashable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar
 
 import anyio
 
 from account_health.connectors.base import Checkup, Delivery, Probe, Settings
 from account_health.connectors.live.ask import Ask
-from account_health.connectors.live.delivery import delivery_of
+from account_health.connectors.live.delivery import Matching, delivery_of, translated
 from account_health.connectors.live.reader import Kept, Reader, Reading, all_columns, read
 from account_health.connectors.live.settings import LiveSettings
-from account_health.errors import Fault, SourceError
+from account_health.connectors.live.store import Store
+from account_health.errors import Fault, SourceError, place
 from account_health.identity import Link, Links, Record
+from account_health.markup import code
 
 if TYPE_CHECKING:
     from account_health.connectors.base import Context, Query
     from account_health.connectors.http import Api, Connection
     from account_health.model import Source
+    from account_health.tables import Row
 
 log = logging.getLogger(__name__)
 
 _LONG_AGO = datetime(1900, 1, 1)  # noqa: DTZ001 - instants inside are naive UTC
 """Where the history of what was read whole begins."""
 
+_CHARACTERS = 200
+
 S = TypeVar("S", bound=LiveSettings)
 _T = TypeVar("_T")
+_Attempt = Callable[[Ask], Awaitable[Sequence[Probe]]]
 
 
 @dataclass(frozen=True)
@@ -52,7 +59,7 @@ class _Visit:
         with anyio.CancelScope(deadline=self.deadline):
             return await work
         raise SourceError(
-            f"{label} did not answer completely within {self.query.seconds:g} seconds.",
+            f"{label} did not answer completely within {round(self.query.seconds or 0, 1):g} seconds.",
             "Ask again later, or raise the deadline under [gather] in account-health.toml.",
             fault=Fault.TIMEOUT,
         )
@@ -74,6 +81,7 @@ class Live(ABC, Generic[S]):
         self._api = self.api(context)
         self._readers = self.readers()
         self._kept: dict[str, Kept] = {}
+        self._store = Store(context.database)
 
     @abstractmethod
     def api(self, context: Context) -> Api:
@@ -107,15 +115,15 @@ class Live(ABC, Generic[S]):
     async def fetch(self, query: Query) -> Sequence[Delivery]:
         """Its tables, read side by side; raises SourceError if it cannot even be told whose records are whose."""
         wanted = {table: reader for table, reader in self._readers.items() if query.wants(table)}
-        deadline = anyio.current_time() + query.seconds if query.seconds else math.inf
+        deadline = anyio.current_time() + query.seconds if query.seconds is not None else math.inf
         found: dict[str, Delivery] = {}
 
         async def deliver(table: str, reader: Reader) -> None:
-            found[table] = await self._deliver(table, reader, visit, links)
+            found[table] = await self._deliver(table, reader, visit, matching)
 
         async with self._api.open() as connection:
             visit = _Visit(connection, query, deadline)
-            links = await self._links(visit)
+            matching = await self._matching(visit)
             async with anyio.create_task_group() as group:
                 for table, reader in wanted.items():
                     group.start_soon(deliver, table, reader)
@@ -124,29 +132,33 @@ class Live(ABC, Generic[S]):
     async def matches(self, query: Query) -> Links:
         """Which records belong to which accounts; every account's own id in a system that lists them."""
         async with self._api.open() as connection:
-            return await self._links(_Visit(connection, query, math.inf)) or Links()
+            matching = await self._matching(_Visit(connection, query, math.inf))
+        return matching.links if matching else Links()
 
     async def check(self, as_of: datetime) -> Checkup:
-        """Reads one page of each list; what fails says why and what to do."""
-        async with self._api.open() as connection:
-            probes = [await self._probe(t, reader, self._ask(connection, as_of)) for t, reader in self._readers.items()]
+        """Reads one page of each list, side by side; what fails says why and what to do."""
+        found: dict[str, Sequence[Probe]] = {}
+
+        async def attempt(subject: str, probe: _Attempt) -> None:
             try:
-                probes += await self.probes(self._ask(connection, as_of))
+                with self._blamed(subject):
+                    found[subject] = await probe(Ask(connection, as_of, self._since(as_of), is_probe=True))
             except SourceError as err:
-                probes.append(Probe("settings", err.message, is_ok=False, advice=err.next_step))
-            return Checkup(probes, self.api_version, connection.clock_skew)
+                found[subject] = [Probe(subject, err.message, is_ok=False, advice=err.next_step)]
 
-    async def _probe(self, table: str, reader: Reader, ask: Ask) -> Probe:
-        try:
-            reading = await read(table, reader, ask)
-        except SourceError as err:
-            return Probe(table, err.message, is_ok=False, advice=err.next_step)
-        rejected = f", {len(ask.rejected)} that could not be read" if ask.rejected else ""
-        finding = f"{len(reading.rows)} rows on the first page{rejected}"
-        return Probe(table, finding, is_ok=not ask.rejected, rows=len(reading.rows))
+        tried: dict[str, _Attempt] = {
+            table: partial(_sampled, table, reader) for table, reader in self._readers.items()
+        }
+        tried |= {} if self._lists_accounts else {"records": self._listable}
+        async with self._api.open() as connection, anyio.create_task_group() as group:
+            for subject, probe in {**tried, "settings": self.probes}.items():
+                group.start_soon(attempt, subject, probe)
+        probes = [probe for subject in (*tried, "settings") for probe in found[subject]]
+        return Checkup(probes, self.api_version, connection.clock_skew)
 
-    def _ask(self, connection: Connection, as_of: datetime) -> Ask:
-        return Ask(connection, as_of, self._since(as_of), is_probe=True)
+    async def _listable(self, ask: Ask) -> Sequence[Probe]:
+        """Whether the records that have to be matched to accounts can be listed."""
+        return [_probe("records", await self._listed(ask), ask)]
 
     def _since(self, as_of: datetime) -> datetime:
         since = as_of - timedelta(days=self.settings.history_days)
@@ -157,27 +169,33 @@ class Live(ABC, Generic[S]):
     def _lists_accounts(self) -> bool:
         return "account" in self._readers
 
-    async def _links(self, visit: _Visit) -> Links | None:
+    async def _matching(self, visit: _Visit) -> Matching | None:
         """Whose records are whose; None: a record's id is the account's."""
-        if "account" in self._readers:
+        if self._lists_accounts:
             return None
         known, accounts = visit.query.known, visit.query.accounts
         asked = None if accounts is None else tuple(known.candidate(account) for account in accounts)
+        ask = Ask(visit.connection, visit.query.as_of, self._since(visit.query.as_of), asked)
         if accounts is not None:
             written = {account: known.written(self.name, account) for account in accounts}
             if all(written.values()):
                 pairs = [(account, record) for account, records in written.items() for record in records]
-                return Links(tuple(Link(account, Record(i), "crosswalk", "crosswalk") for account, i in pairs))
-        ask = Ask(visit.connection, visit.query.as_of, self._since(visit.query.as_of), asked)
-        links = known.link(self.name, await visit.in_time(self._listed(ask), self.label))
-        if accounts is None:
-            return links
-        return replace(links, links=tuple(link for link in links.links if link.account_id in accounts))
+                return Matching(
+                    Links(tuple(Link(account, Record(i), "crosswalk", "crosswalk") for account, i in pairs)), ask
+                )
+        with self._blamed("records"):
+            records = await visit.in_time(self._listed(ask), self.label)
+            # A look-up goes by what accounts are recognised by, so it need not find what only the crosswalk knows.
+            records += [Record(i) for account in accounts or () for i in known.written(self.name, account)]
+            links = known.link(self.name, records)
+        if accounts is not None:
+            links = replace(links, links=tuple(link for link in links.links if link.account_id in accounts))
+        return Matching(links, ask)
 
     async def _listed(self, ask: Ask) -> list[Record]:
         return [record async for record in self.records(ask)]
 
-    async def _deliver(self, table: str, reader: Reader, visit: _Visit, links: Links | None) -> Delivery:
+    async def _deliver(self, table: str, reader: Reader, visit: _Visit, matching: Matching | None) -> Delivery:
         query, now = visit.query, self._clock().astimezone(UTC).replace(tzinfo=None)
         since = self._since(query.as_of)
         blank = Delivery(table, reader.category, (), all_columns(table, reader), now)
@@ -185,41 +203,73 @@ class Live(ABC, Generic[S]):
         ask = Ask(visit.connection, query.as_of, since, like=query.like if table == "account" else None)
         if query.accounts is not None:
             ask.accounts = tuple(query.known.candidate(account) for account in query.accounts)
-            ask.records = _records(query.accounts, links)
+            ask.records = _records(query.accounts, matching)
         try:
-            reading = await visit.in_time(self._rows(table, reader, ask, now), self.label)
+            with self._blamed(table):
+                rows = await visit.in_time(self._rows(table, reader, ask, now), self.label)
         except SourceError as err:
             return replace(blank, failure=str(err), fault=err.fault)
-        except Exception as err:  # noqa: BLE001 - a connector's fault must not take the other tables with it
-            log.error("the %s connector failed on %s: %s", self.kind, table, _where(err))  # noqa: TRY400 - see _where
-            return replace(blank, failure="The connector failed unexpectedly; the log names the place.")
         known = query.accounts if query.accounts is not None else [account.id for account in query.known.accounts]
-        return delivery_of(blank, ask, reading, links, known)
+        mine = translated(rows, matching.links.accounts, self._store) if matching else rows
+        return delivery_of(replace(blank, rows=mine, unmatched_rows=len(rows) - len(mine)), ask, matching, known)
 
-    async def _rows(self, table: str, reader: Reader, ask: Ask, now: datetime) -> Reading:
+    @contextmanager
+    def _blamed(self, subject: str) -> Iterator[None]:
+        """Makes an error of the connector's own fail what was asked for and nothing else."""
+        try:
+            yield
+        except SourceError:
+            raise
+        except Exception as err:  # noqa: BLE001 - a connector's fault must not take the other tables with it
+            log.error("the %s connector failed on %s: %s", self.kind, subject, place(err))  # noqa: TRY400 - its text may hold another system's words
+            raise SourceError("The connector failed unexpectedly; the log names the place.") from None
+
+    async def _rows(self, table: str, reader: Reader, ask: Ask, now: datetime) -> Sequence[Row]:
         """The rows of some accounts; or of all, asking only for changes if an earlier reading is still at hand."""
         if ask.records == ():
-            return Reading({})
-        if ask.accounts is not None or ask.like is not None or not reader.follows_changes:
-            return await read(table, reader, ask)
-        kept = self._kept.get(table)
-        if kept and kept.covers(ask, now, timedelta(hours=self.settings.reload_hours)):
-            ask.changed_since = kept.changed_since
-            kept = kept.with_changes(await read(table, reader, ask), now)
+            return ()
+        if ask.accounts is not None or ask.like is not None:
+            reading = Reading()
+            await read(table, reader, ask, reading)
+            return reading.rows
+        before = self._kept.get(table)
+        if before and before.covers(ask, now, timedelta(hours=self.settings.reload_hours)):
+            ask.changed_since, ask.earlier = before.changed_since, before.rows.with_key
         else:
-            kept = Kept((await read(table, reader, ask)).rows, ask.since, now, now)
-        if not ask.truncated:
+            before = None
+        with self._store.incoming(table) as incoming:
+            await read(table, reader, ask, incoming)
+            rows = self._store.kept(incoming, before.rows if before else None)
+        kept = (
+            before.with_changes(rows, ask.rejected, now)
+            if before
+            else Kept(rows, tuple(ask.rejected), ask.since, now, now)
+        )
+        ask.rejected = [*kept.rejected]
+        if reader.follows_changes and not ask.truncated:
             self._kept[table] = kept
-        return Reading(kept.rows)
+        return rows
 
 
-def _records(accounts: Sequence[str], links: Links | None) -> tuple[Record, ...]:
-    if links is None:
+async def _sampled(table: str, reader: Reader, ask: Ask) -> Sequence[Probe]:
+    """What the first page of a table's list holds."""
+    reading = Reading()
+    await read(table, reader, ask, reading)
+    return [_probe(table, reading.rows, ask)]
+
+
+def _probe(subject: str, found: Collection[object], ask: Ask) -> Probe:
+    problem = ""
+    if ask.rejected:
+        first = ask.rejected[0]
+        problem = (
+            f", {len(ask.rejected)} that could not be read, e.g. {code(f'{first.place}: {first.problem}', _CHARACTERS)}"
+        )
+    finding = f"{len(found)} {'records' if subject == 'records' else 'rows'} on the first page{problem}"
+    return Probe(subject, finding, is_ok=not ask.rejected, rows=len(found))
+
+
+def _records(accounts: Sequence[str], matching: Matching | None) -> tuple[Record, ...]:
+    if matching is None:
         return tuple(Record(account) for account in accounts)
-    return tuple(link.record for account in accounts for link in links.by_account.get(account, ()))
-
-
-def _where(err: Exception) -> str:
-    """Kind and place of an unexpected error, without its text, which may hold another system's words."""
-    last = traceback.extract_tb(err.__traceback__)[-1]
-    return f"{type(err).__name__} in {last.name}, line {last.lineno} of {last.filename.rpartition('/')[2]}"
+    return tuple(link.record for account in accounts for link in matching.links.by_account.get(account, ()))

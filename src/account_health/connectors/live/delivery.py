@@ -3,68 +3,88 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from account_health.connectors.base import Relation
+from account_health.connectors.live.store import StoredRows
 from account_health.model import State
 
 if TYPE_CHECKING:
-    from account_health.connectors.base import Delivery, RejectedRow
+    from account_health.connectors.base import Delivery
     from account_health.connectors.live.ask import Ask
-    from account_health.connectors.live.reader import Reading
+    from account_health.connectors.live.store import Store
     from account_health.identity import Link, Links
     from account_health.tables import Row
 
 _REJECTED_KEPT = 20
 
 
-def delivery_of(blank: Delivery, ask: Ask, reading: Reading, links: Links | None, accounts: Iterable[str]) -> Delivery:
-    """What was read as a delivery about `accounts`; without links a record's id is the account's."""
-    rows = list(reading.rows.values())
+@dataclass(frozen=True)
+class Matching:
+    """Whose records are whose, and what went wrong while they were listed."""
+
+    links: Links
+    listing: Ask
+
+
+def delivery_of(blank: Delivery, ask: Ask, matching: Matching | None, accounts: Iterable[str]) -> Delivery:
+    """The delivery of rows about `accounts` with everything else that came of the reading."""
+    asks = [matching.listing, ask] if matching else [ask]
+    truncated = next((each.truncated for each in asks if each.truncated), "")
+    rejected = [row for each in asks for row in each.rejected]
+    rows = blank.unmatched_rows + (len(blank.rows) if isinstance(blank.rows, Sequence) else 0)
     found = replace(
         blank,
-        rows=rows,
-        note=ask.truncated or "",
-        is_complete=ask.accounts is None and ask.like is None and not ask.truncated,
-        rejected_total=len(ask.rejected),
-        rows_total=max(ask.rows_total, len(rows) + len(ask.rejected)),
+        columns=blank.columns - ask.untold,
+        history_from=ask.observed_from or blank.history_from,
+        note=truncated,
+        is_complete=ask.accounts is None and ask.like is None and not truncated,
+        rejected=rejected[:_REJECTED_KEPT],
+        rejected_total=len(rejected),
+        rows_total=max(sum(each.rows_total for each in asks), rows + len(rejected)),
     )
-    if links is None:
-        states = dict.fromkeys(accounts, State.PARTIAL) if ask.truncated and found.table != "account" else {}
-        return replace(found, rejected=_rejected(ask, None), states=states)
-    mine = _translated(rows, links.accounts)
+    if matching is None:
+        states = dict.fromkeys(accounts, State.PARTIAL) if truncated and found.table != "account" else {}
+        return replace(found, states=states)
+    links = matching.links
     return replace(
         found,
-        rows=mine,
-        rejected=_rejected(ask, links.accounts),
-        unmatched_rows=len(rows) - len(mine),
+        rejected=[replace(row, account_id=links.accounts.get(row.account_id or "")) for row in found.rejected],
         absent=State.NOT_MATCHED,
-        states=_states(links, mine, is_partial=ask.truncated is not None),
-        details=links.ambiguous,
+        states=_states(links, blank.rows, is_partial=bool(truncated)),
+        details={**_unseen(matching, accounts), **links.ambiguous},
         matched={account: _evidence(own) for account, own in links.by_account.items()},
         likely=frozenset(link.account_id for link in links.links if link.confidence == "likely"),
     )
 
 
-def _translated(rows: Iterable[Row], accounts: Mapping[str, str]) -> list[Row]:
+def translated(rows: Sequence[Row], accounts: Mapping[str, str], store: Store) -> Sequence[Row]:
+    """The rows with the ids of accounts in place of those of records; rows of other records are left out."""
+    if isinstance(rows, StoredRows):
+        return store.translated(rows, accounts)
     return [
         row.model_copy(update={"account_id": accounts[row.account_id]}) for row in rows if row.account_id in accounts
     ]
 
 
-def _states(links: Links, rows: Iterable[Row], *, is_partial: bool) -> dict[str, State]:
-    seen = set() if is_partial else {row.account_id for row in rows}
+def _states(links: Links, rows: Relation | Sequence[Row], *, is_partial: bool) -> dict[str, State]:
+    seen: frozenset[str] = frozenset()
+    if isinstance(rows, StoredRows):
+        seen = rows.accounts
+    elif not isinstance(rows, Relation):
+        seen = frozenset(row.account_id for row in rows)
     state = State.PARTIAL if is_partial else State.EMPTY
-    linked = {account: state for account in links.by_account if account not in seen}
+    linked = {account: state for account in links.by_account if is_partial or account not in seen}
     return linked | dict.fromkeys(links.ambiguous, State.NOT_MATCHED)
 
 
-def _rejected(ask: Ask, accounts: Mapping[str, str] | None) -> Sequence[RejectedRow]:
-    """The first rows that could not be read, each with its account if its record is known."""
-    kept = ask.rejected[:_REJECTED_KEPT]
-    if accounts is None:
-        return tuple(kept)
-    return tuple(replace(row, account_id=accounts.get(row.account_id or "")) for row in kept)
+def _unseen(matching: Matching, accounts: Iterable[str]) -> dict[str, str]:
+    """Per account without a record, that its record may be among those that were not listed."""
+    cut, linked = matching.listing.truncated, matching.links.by_account
+    return (
+        {a: f"No record was found before the list was cut: {cut}" for a in accounts if a not in linked} if cut else {}
+    )
 
 
 def _evidence(links: Sequence[Link]) -> str:

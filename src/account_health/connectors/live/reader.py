@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Hashable, Mapping
+from collections.abc import AsyncIterator, Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -10,17 +10,16 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from account_health.connectors.live.ask import Ask, Gone
+from account_health.connectors.live.store import Incoming, StoredRows, key_columns
 from account_health.errors import faults
-from account_health.tables import TABLES, Row, required_columns
+from account_health.tables import TABLES, Row, columns, required_columns
 
 if TYPE_CHECKING:
+    from account_health.connectors.base import RejectedRow
     from account_health.model import Source
 
 _OVERLAP = timedelta(minutes=5)
 """Changes are asked for from a little before the last reading, because search indexes and clocks lag behind."""
-
-_KEYS = {"usage_day": ("account_id", "day"), "touchpoint": ("touchpoint_id",), "survey_response": ("response_id",)}
-"""What tells rows apart in tables that have no key column."""
 
 
 @dataclass(frozen=True)
@@ -41,19 +40,32 @@ class Reader:
     """Whether `Ask.changed_since` is heeded, so that a later reading of all accounts asks only for changes."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class Reading:
-    """The rows of one table, still with the record's id as `account_id`."""
+    """The rows of some accounts, still with the record's id as `account_id`.
 
-    rows: Mapping[Hashable, Row]
-    gone: frozenset[str] = frozenset()
+    Of two rows with one key the later one stands, because a list may shift while it is paged.
+    """
+
+    by_key: dict[Hashable, Row] = field(default_factory=dict)
+    gone: set[str] = field(default_factory=set)
+
+    def add(self, row: Row) -> None:
+        """Takes one row in."""
+        self.by_key[_key(row, len(self.by_key))] = row
+
+    @property
+    def rows(self) -> list[Row]:
+        """The rows in the order they came."""
+        return list(self.by_key.values())
 
 
 @dataclass(frozen=True)
 class Kept:
     """What the last reading of all accounts found, so that the next one asks only for changes."""
 
-    rows: Mapping[Hashable, Row]
+    rows: StoredRows
+    rejected: tuple[RejectedRow, ...]
     since: datetime
     read_at: datetime
     loaded_at: datetime
@@ -67,36 +79,26 @@ class Kept:
         """From when on changes have to be asked for."""
         return self.read_at - _OVERLAP
 
-    def with_changes(self, reading: Reading, read_at: datetime) -> Kept:
-        """What is known after the changes."""
-        rows = {**{k: row for k, row in self.rows.items() if k not in reading.gone}, **reading.rows}
-        return Kept(rows, self.since, read_at, self.loaded_at)
+    def with_changes(self, rows: StoredRows, rejected: Sequence[RejectedRow], read_at: datetime) -> Kept:
+        """What is known after the changes; what could not be read before is still missing."""
+        by_place = {row.place: row for row in (*self.rejected, *rejected)}
+        return Kept(rows, tuple(by_place.values()), self.since, read_at, self.loaded_at)
 
 
-@dataclass
-class _Rows:
-    """Rows as they come in; of two with one key the later stands, because a list may shift while it is paged."""
-
-    table: str
-    rows: dict[Hashable, Row] = field(default_factory=dict)
-    gone: set[str] = field(default_factory=set)
-
-    def add(self, row: Row) -> None:
-        self.rows[_key(row, len(self.rows))] = row
-
-
-async def read(table: str, reader: Reader, ask: Ask) -> Reading:
-    """Everything the reader yields, checked; what is no row is rejected in the ask."""
-    model, found = TABLES[table], _Rows(table)
+async def read(table: str, reader: Reader, ask: Ask, into: Reading | Incoming) -> None:
+    """Takes in everything the reader yields, checked; what is no row is rejected in the ask."""
+    instants = frozenset(name for name, kind in columns(table).items() if kind == "TIMESTAMP")
     async for values in reader.rows(ask):
         if isinstance(values, Gone):
-            found.gone.add(values.key)
-            continue
-        try:
-            found.add(model.model_validate({name: _naive(value) for name, value in values.items()}))
-        except ValidationError as err:
-            ask.reject(_place(table, values), "; ".join(faults(err)), _account(values))
-    return Reading(found.rows, frozenset(found.gone))
+            into.gone.add(values.key)
+        elif zoneless := sorted(name for name in instants & values.keys() if not _is_certain(values[name])):
+            problem = f"{', '.join(zoneless)}: must be an instant with its time zone"
+            ask.reject(_place(table, values), problem, _account(values))
+        else:
+            try:
+                into.add(TABLES[table].model_validate({name: _naive(value) for name, value in values.items()}))
+            except ValidationError as err:
+                ask.reject(_place(table, values), "; ".join(faults(err)), _account(values))
 
 
 def all_columns(table: str, reader: Reader) -> frozenset[str]:
@@ -104,19 +106,19 @@ def all_columns(table: str, reader: Reader) -> frozenset[str]:
     return reader.columns | frozenset(required_columns(table))
 
 
+def _is_certain(value: Any) -> bool:
+    """Whether it is an instant, or none; without a zone it would be a guess."""
+    return value is None or (isinstance(value, datetime) and value.tzinfo is not None)
+
+
 def _naive(value: Any) -> Any:
-    """An instant in naive UTC; one without a zone would be a guess, so it becomes unreadable."""
-    if not isinstance(value, datetime):
-        return value
-    return value.astimezone(UTC).replace(tzinfo=None) if value.tzinfo else "an instant without a time zone"
+    """An instant in naive UTC."""
+    return value.astimezone(UTC).replace(tzinfo=None) if isinstance(value, datetime) and value.tzinfo else value
 
 
 def _key(row: Row, number: int) -> Hashable:
-    columns = (row.key,) if row.key else _KEYS.get(row.table, ())
-    values = tuple(getattr(row, column) for column in columns)
-    if not values or None in values:
-        return number
-    return values[0] if len(values) == 1 else values
+    values = tuple(getattr(row, column) for column in key_columns(row.table))
+    return number if not values or None in values else values
 
 
 def _place(table: str, values: Mapping[str, Any]) -> str:
