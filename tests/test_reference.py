@@ -9,24 +9,28 @@ import runpy
 import subprocess
 import sys
 import tomllib
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import anyio
+import duckdb
 import pytest
 from typer.testing import CliRunner
 
 from account_health import errors
 from account_health.cli import EXIT_CODES, app
-from account_health.config import DEMO, ConfigFile
-from account_health.connectors.demo import Demo
-from account_health.connectors.files import Files
+from account_health.config import DEMO, ConfigFile, GatherSettings
+from account_health.connectors.base import Context
+from account_health.connectors.live import LiveSettings
+from account_health.connectors.registry import available, load
 from account_health.errors import AccountHealthError
 from account_health.model import Source, State
 from account_health.policy import default_document, load_policy, parse_policy
 from account_health.reference import methodology
 from account_health.server import create_server
 from account_health.server.tools import tools
+from account_health.settings_form import example_settings
 from account_health.tables import TABLES, Row, allowed_words, columns, required_columns
 from given import AS_OF
 
@@ -36,7 +40,15 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "REFERENCE.md").read_text("utf-8")
 POLICY = load_policy()
-SETTINGS = {"demo": Demo.settings_model, "files": Files.settings_model}
+SETTINGS = {kind: load(kind).settings_model for kind in available()}
+CONNECTORS = {
+    kind: load(kind)(
+        kind,
+        example_settings(settings),
+        Context(Path(), duckdb.connect(), lambda: datetime(2026, 11, 21, tzinfo=UTC)),
+    )
+    for kind, settings in SETTINGS.items()
+}
 
 
 def _section(heading: str, text: str = PAGE) -> str:
@@ -94,7 +106,10 @@ def test_placeholders_stand_for_every_category_its_tables_and_connectors() -> No
     assert [row[0] for row in rows.values()] == [f"`{source}`" for source in Source]
     named = [re.findall(r"`(\w+)`", row[1]) for row in rows.values()]
     assert sorted(table for tables in named for table in tables) == sorted(TABLES)
-    assert [re.findall(r"`(\w+)`", row[2]) for row in rows.values()] == [["demo", "files"]] * len(Source)
+    serving = [re.findall(r"`(\w+)`", row[2]) for row in rows.values()]
+    assert serving == [
+        [kind for kind, connector in CONNECTORS.items() if source in connector.provides().values()] for source in Source
+    ]
 
 
 def test_the_page_names_every_table_and_column_and_no_other() -> None:
@@ -220,7 +235,9 @@ def test_the_page_names_every_exit_code() -> None:
 
 def test_the_page_names_every_key_of_the_configuration() -> None:
     keys = list(_rows(_section("## Configuration")))
-    assert keys == [*ConfigFile.model_fields, "sources.NAME.connector"]
+    gather = [f"gather.{name}" for name in GatherSettings.model_fields]
+    assert [key for key in keys if key not in gather] == [*ConfigFile.model_fields, "sources.NAME.connector"]
+    assert set(gather) < set(keys)
 
 
 def test_the_page_names_every_setting_of_every_connector() -> None:
@@ -229,7 +246,10 @@ def test_the_page_names_every_setting_of_every_connector() -> None:
     assert _headings(section) == sorted(project["entry-points"]["account_health.connectors"]) == list(SETTINGS)
     for kind, model in SETTINGS.items():
         named = {name.partition(".")[0] for name in _rows(_section(f"### `{kind}`", section))}
-        assert named == set(model.model_fields)
+        shared = set(LiveSettings.model_fields) if issubclass(model, LiveSettings) else set()
+        assert named | shared == set(model.model_fields)
+    common = section.partition("\n### ")[0]
+    assert set(_rows(common)) == set(LiveSettings.model_fields)
     tables = SETTINGS["files"].model_json_schema()["$defs"]["TableSettings"]["properties"]
     named = {name.removeprefix("tables.NAME.") for name in _rows(section) if name.startswith("tables.NAME.")}
     assert named == set(tables)

@@ -21,6 +21,8 @@ from account_health.errors import ConfigurationError, NotConfigured, faults
 FILE_NAME = "account-health.toml"
 VARIABLE = "ACCOUNT_HEALTH_CONFIG"
 _READABLE_BY_OTHERS = 0o077
+_NO_SECRET = "not there"
+"""Stands for a missing secret, because a connector refuses an empty one; nobody is ever asked with it."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +33,7 @@ class SourceConfig:
     connector: str
     settings: Mapping[str, Any]
     missing: tuple[str, ...] = ()
-    """Secrets that are not where the file says, one sentence each; the settings hold empty ones in their place."""
+    """Secrets that are not where the file says, one sentence each; the settings hold others in their place."""
 
 
 class GatherSettings(BaseModel):
@@ -160,7 +162,7 @@ def _source(name: str, table: SourceTable, folder: Path, environment: Mapping[st
         settings[key] = value
         if isinstance(value, dict) and len(value) == 1 and next(iter(value)) in ("env", "file"):
             secret, problem = _secret(value, folder, environment)
-            settings[key] = SecretStr(secret)
+            settings[key] = SecretStr(secret or _NO_SECRET)
             missing += [f"{key}: {problem}"] if problem else []
     return SourceConfig(name, table.connector, settings, tuple(missing))
 

@@ -21,6 +21,7 @@ from pydantic import BaseModel, SecretStr
 from account_health import config, errors
 from account_health.cli import EXIT_CODES, app
 from account_health.connectors.base import Context
+from account_health.connectors.live import LiveSettings
 from account_health.connectors.registry import available, load
 from account_health.errors import AccountHealthError
 from account_health.model import STATE_MEANINGS, Published, Source, State
@@ -60,7 +61,7 @@ class Item:
 
 def manual() -> str:
     """REFERENCE.md: every table, state, metric, flag, tool, answer, command, setting and error of this version."""
-    served, connectors = tools(), _connectors()
+    served, connectors, live = tools(), _connectors(), tuple(items(LiveSettings))
     return render(
         "reference.md.j2",
         categories=list(_categories(connectors)),
@@ -75,18 +76,23 @@ def manual() -> str:
         exit_codes=sorted((code, inspect.getdoc(kind)) for kind, code in EXIT_CODES.items()),
         config=config,
         settings=list(items(config.ConfigFile, nested=True)),
-        connectors=[(connector, list(items(connector.settings_model, nested=True))) for connector in connectors],
+        live_settings=list(live),
+        connectors=[(c, [i for i in items(c.settings_model, nested=True) if i not in live]) for c in connectors],
         errors=list(_errors()),
         doc=inspect.getdoc,
     )
 
 
 def items(model: type[BaseModel], prefix: str = "", *, nested: bool = False) -> Iterator[Item]:
-    """The fields of a model in declaration order; with `nested`, tables inside follow as `name.NAME.field`."""
+    """The fields of a model in declaration order; with `nested`, tables inside follow as `name.field`.
+
+    Tables that an operator names follow as `name.NAME.field`.
+    """
     for name, field in model.model_fields.items():
         yield Item(f"{prefix}{name}", _limited(field), _default(field), field.description or "")
+        is_named = get_origin(field.annotation) is not None
         for inner in _models(field.annotation) if nested else ():
-            yield from items(inner, f"{prefix}{name}.NAME.", nested=True)
+            yield from items(inner, f"{prefix}{name}.{'NAME.' if is_named else ''}", nested=True)
 
 
 def kind_of(annotation: Any) -> str:

@@ -22,7 +22,9 @@ class PostHogSettings(LiveSettings):
         description="Personal API key (`phx_...`) with the scopes `query:read` and, unless `group_type` is a number or "
         "`account_property` is set, `group:read`"
     )
-    project_id: Annotated[int, Field(ge=1)] = Field(description="Number of the project, as in the address of its pages")
+    project_id: Annotated[int, Field(ge=1)] = Field(
+        examples=[12345], description="Number of the project, as in the address of its pages"
+    )
     region: Literal["us", "eu"] = Field(default="us", description="Where PostHog Cloud keeps the project")
     base_url: str | None = Field(default=None, description="Address of a PostHog of your own, instead of `region`")
     time_zone: str = Field(
