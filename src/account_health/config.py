@@ -7,6 +7,7 @@ It is looked for in this order: `--config`, then the file that `ACCOUNT_HEALTH_C
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -21,7 +22,8 @@ from account_health.errors import ConfigurationError, NotConfigured, faults
 FILE_NAME = "account-health.toml"
 VARIABLE = "ACCOUNT_HEALTH_CONFIG"
 _READABLE_BY_OTHERS = 0o077
-_NO_SECRET = "not there"
+_VARIABLE = re.compile("[A-Z][A-Z0-9_]*")
+_ABSENT = "not there"
 """Stands for a missing secret, because a connector refuses an empty one; nobody is ever asked with it."""
 
 
@@ -86,8 +88,8 @@ class ConfigFile(BaseModel):
     )
     crosswalk: Annotated[str, Field(min_length=1)] | None = Field(
         default=None,
-        description="CSV file that says which record of which source belongs to which account; "
-        "`account-health sources match` writes one",
+        description="CSV file that says which record of which source belongs to which account, and then all that the "
+        "account has there; `account-health sources match` writes one",
     )
     shared_domains: tuple[str, ...] = Field(
         default=(), description="Domains that several accounts use, e.g. an agency's; nothing is matched by them"
@@ -162,20 +164,24 @@ def _source(name: str, table: SourceTable, folder: Path, environment: Mapping[st
         settings[key] = value
         if isinstance(value, dict) and len(value) == 1 and next(iter(value)) in ("env", "file"):
             secret, problem = _secret(value, folder, environment)
-            settings[key] = SecretStr(secret or _NO_SECRET)
+            settings[key] = SecretStr(secret or _ABSENT)
             missing += [f"{key}: {problem}"] if problem else []
     return SourceConfig(name, table.connector, settings, tuple(missing))
 
 
 def _secret(place: Mapping[str, Any], folder: Path, environment: Mapping[str, str]) -> tuple[str, str]:
     """The secret at that place and "", or "" and why it is not there."""
-    if variable := place.get("env"):
-        secret = environment.get(str(variable), "").strip()
-        return secret, "" if secret else f"The environment variable {variable} is not set."
-    path = folder / str(place.get("file", ""))
+    if "env" in place:
+        variable = str(place["env"])
+        secret = environment.get(variable, "").strip()
+        # Whoever writes the secret itself there must not find it in a message.
+        named = f" {variable}" if _VARIABLE.fullmatch(variable) else ""
+        return secret, "" if secret else f"The environment variable{named} is not set."
+    path = folder / str(place["file"])
     try:
         if os.name == "posix" and path.stat().st_mode & _READABLE_BY_OTHERS:
             return "", f"The secret file {path} can be read by others; run: chmod 600 {path}"
-        return path.read_text("utf-8").strip(), ""
+        secret = path.read_text("utf-8").strip()
+        return secret, "" if secret else f"The secret file {path} is empty."
     except (OSError, UnicodeDecodeError):
         return "", f"The secret file {path} cannot be read."

@@ -151,7 +151,8 @@ def _create_table(
     union = " UNION ALL ".join(parts)
     if table == "account" and len(parts) > 1:
         union = f"SELECT * FROM ({union}) QUALIFY row_number() OVER (PARTITION BY account_id ORDER BY delivery) = 1"  # noqa: S608 - our own
-    cursor.execute(f"INSERT INTO dates SELECT DISTINCT delivery, {dated_by(table)}::TIMESTAMP FROM ({union})")  # noqa: S608 - our own names
+    if deliveries:
+        cursor.execute(f"INSERT INTO dates SELECT DISTINCT delivery, {dated_by(table)}::TIMESTAMP FROM ({union})")  # noqa: S608 - our own names
     if only is not None:
         listed = ", ".join(f"'{account.replace(chr(39), chr(39) * 2)}'" for account in only)
         union = f"SELECT * FROM ({union}) WHERE account_id IN ({listed})"  # noqa: S608 - our own names, ids as literals

@@ -43,7 +43,7 @@ def load(kind: str) -> Any:
         raise ConfigurationError(f"There is no connector {kind!r}.", f"Installed: {', '.join(available()) or 'none'}.")
     try:
         return points[0].load()
-    except Exception as err:
+    except (Exception, SystemExit) as err:
         supplier = points[0].dist.name if points[0].dist else "the package"
         log.error("the connector %s cannot be loaded: %s", kind, type(err).__name__)  # noqa: TRY400 - its text may show a setting
         raise SourceError(
