@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
+import os
+import traceback
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
-from account_health.config import FILE_NAME, VARIABLE, Config, SourceConfig, find_config, load_config
-from account_health.errors import ConfigurationError
+from account_health.config import (
+    FILE_NAME,
+    VARIABLE,
+    Config,
+    GatherSettings,
+    SourceConfig,
+    find_config,
+    load_config,
+)
+from account_health.errors import ConfigurationError, SourceError
+from account_health.model import Source, State
+from beacon import CRM, DESK, FILES, TOKEN, Beacon, opened, two_customers
 
 CANARY = "s3cr3t-canary"
 
@@ -145,3 +158,158 @@ def test_a_missing_file_a_folder_and_bytes_that_are_no_text_are_refused(tmp_path
 )
 def test_no_error_repeats_a_value(tmp_path: Path, text: str) -> None:
     assert CANARY not in _fault(tmp_path, text)
+
+
+# --- Secrets, and how questions are asked -------------------------------------------------------------------------
+
+
+def _desk(tmp_path: Path, token: str, environment: dict[str, str] | None = None) -> SourceConfig:
+    """The only source of a configuration whose token is written like this."""
+    path = _written(tmp_path / FILE_NAME, f'[sources.desk]\nconnector = "beacon-desk"\ntoken = {token}\n')
+    (source,) = load_config(path, environment or {}).sources
+    return source
+
+
+def _token(source: SourceConfig) -> str:
+    secret = source.settings["token"]
+    assert isinstance(secret, SecretStr)
+    return secret.get_secret_value()
+
+
+def _secret_file(tmp_path: Path, content: bytes = CANARY.encode(), mode: int = 0o600) -> Path:
+    path = tmp_path / "token"
+    path.write_bytes(content)
+    path.chmod(mode)
+    return path
+
+
+def test_a_secret_comes_from_the_environment(tmp_path: Path) -> None:
+    source = _desk(tmp_path, '{ env = "DESK_TOKEN" }', {"DESK_TOKEN": f" {CANARY}\n"})
+
+    assert _token(source) == CANARY
+    assert source.missing == ()
+    assert CANARY not in repr(source)
+
+
+@pytest.mark.parametrize("content", [CANARY.encode(), f"\ufeff{CANARY}\r\n".encode()])
+@pytest.mark.parametrize("mode", [0o600, 0o400])
+def test_a_secret_comes_from_a_file_beside_the_configuration_that_nobody_else_can_read(
+    tmp_path: Path, content: bytes, mode: int
+) -> None:
+    _secret_file(tmp_path, content, mode)
+    source = _desk(tmp_path, '{ file = "token" }')
+
+    assert _token(source) == CANARY
+    assert source.missing == ()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="elsewhere permissions are no bits")
+@pytest.mark.parametrize("mode", [0o640, 0o604, 0o610, 0o666])
+def test_a_secret_file_that_others_can_reach_is_not_read(tmp_path: Path, mode: int) -> None:
+    path = _secret_file(tmp_path, mode=mode)
+    source = _desk(tmp_path, '{ file = "token" }')
+
+    assert source.missing == (f"token: The secret file {path} can be read by others; run: chmod 600 {path}",)
+    assert _token(source) != CANARY
+
+
+@pytest.mark.parametrize(
+    ("token", "problem"),
+    [
+        ('{ env = "DESK_TOKEN" }', "token: The environment variable DESK_TOKEN is not set."),
+        ('{ env = "BLANK" }', "token: The environment variable BLANK is not set."),
+        ('{ file = "empty" }', "token: The secret file {folder}/empty is empty."),
+        ('{ file = "absent" }', "token: The secret file {folder}/absent cannot be read."),
+        ('{ file = "binary" }', "token: The secret file {folder}/binary cannot be read."),
+        ('{ file = "." }', "token: The secret file {folder} can"),
+        ('{ file = "a\\u0000b" }', "token: The secret file {folder}/a\x00b cannot be read."),
+    ],
+)
+def test_a_secret_that_is_missing_is_named_by_its_place(tmp_path: Path, token: str, problem: str) -> None:
+    for name, content in {"empty": b" \n", "binary": b"\xff\xfe\x00"}.items():
+        _secret_file(tmp_path, content).rename(tmp_path / name)
+
+    (missing,) = _desk(tmp_path, token, {"BLANK": "  "}).missing
+    assert missing.startswith(problem.format(folder=tmp_path))
+
+
+def test_a_secret_written_in_place_of_a_variables_name_is_not_repeated(tmp_path: Path) -> None:
+    source = _desk(tmp_path, f'{{ env = "{CANARY}" }}')
+
+    assert source.missing == ("token: The environment variable is not set.",)
+
+
+@pytest.mark.usefixtures("beacon_installed")
+@pytest.mark.parametrize(
+    "token", [f'"{CANARY}"', f'["{CANARY}"]', f'{{ env = "A", file = "{CANARY}" }}', f'{{ value = "{CANARY}" }}']
+)
+def test_a_secret_in_the_configuration_itself_is_refused_and_not_repeated(tmp_path: Path, token: str) -> None:
+    toml = f'[sources.desk]\nconnector = "beacon-desk"\ntoken = {token}\n'
+    with pytest.raises(ConfigurationError) as caught:
+        opened(tmp_path, Beacon(), toml)
+
+    assert "- sources.desk.token: a secret never stands in this file; write { env = " in str(caught.value)
+    assert CANARY not in "".join(traceback.format_exception(caught.value))
+
+
+@pytest.mark.anyio
+@pytest.mark.usefixtures("beacon_installed")
+async def test_a_source_without_its_secret_fails_with_the_variable_named_and_the_others_answer(tmp_path: Path) -> None:
+    beacon = two_customers()
+    other = DESK.replace("sources.desk", "sources.other").replace("BEACON_TOKEN", "OTHER_TOKEN") + 'label = "Other"\n'
+    found = await opened(tmp_path, beacon, FILES + DESK + other).assess("A-1")
+
+    support = {r.connector: r for r in found.inputs if r.source == Source.SUPPORT}
+    assert support["Beacon Desk"].state is State.OBSERVED
+    assert support["Other"].state is State.FAILED
+    assert "Token: The environment variable OTHER_TOKEN is not set. Mend that" in support["Other"].sentence
+    assert {request.headers["authorization"] for request in beacon.asked} == {f"Bearer {TOKEN}"}
+
+
+@pytest.mark.anyio
+@pytest.mark.usefixtures("beacon_installed")
+async def test_without_the_secret_of_the_only_list_of_accounts_the_answer_stops_with_its_cause(tmp_path: Path) -> None:
+    workspace = opened(tmp_path, Beacon(), CRM.replace("BEACON_TOKEN", "OTHER_TOKEN"))
+    with pytest.raises(SourceError, match="OTHER_TOKEN is not set"):
+        await workspace.assess("A-1")
+
+
+def test_deadlines_and_how_long_answers_are_kept_are_settings(tmp_path: Path) -> None:
+    sources = '[sources.crm]\nconnector = "demo"\n'
+    assert _loaded(tmp_path, sources).gather == GatherSettings(
+        deadline_seconds=10, all_accounts_seconds=900, keep_seconds=300
+    )
+    text = "[gather]\ndeadline_seconds = 2.5\nall_accounts_seconds = 60\nkeep_seconds = 0\n"
+    assert _loaded(tmp_path, text + sources).gather == GatherSettings(
+        deadline_seconds=2.5, all_accounts_seconds=60, keep_seconds=0
+    )
+
+
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        ("deadline_seconds = 0", "gather.deadline_seconds: "),
+        ("all_accounts_seconds = -1", "gather.all_accounts_seconds: "),
+        ("keep_seconds = -1", "gather.keep_seconds: "),
+        ("deadline_seconds = nan", "gather.deadline_seconds: "),
+        ("deadline_seconds = inf", "gather.deadline_seconds: "),
+        ("keep_seconds = inf", "gather.keep_seconds: "),
+        ("dead_line = 3", "gather.dead_line: unknown key"),
+    ],
+)
+def test_times_that_mean_nothing_are_refused(tmp_path: Path, line: str, problem: str) -> None:
+    assert f"- {problem}" in _fault(tmp_path, f'[gather]\n{line}\n[sources.crm]\nconnector = "demo"\n')
+
+
+def test_a_crosswalk_and_domains_that_accounts_share_are_settings(tmp_path: Path) -> None:
+    text = 'crosswalk = "x/y.csv"\nshared_domains = ["agency.example"]\n[sources.crm]\nconnector = "demo"\n'
+    config = _loaded(tmp_path, text)
+
+    assert config.crosswalk == tmp_path.resolve() / "x" / "y.csv"
+    assert config.shared_domains == ("agency.example",)
+
+
+@pytest.mark.parametrize("text", ["gmail.com", "no domain", ""])
+def test_a_shared_domain_that_is_none_is_refused(tmp_path: Path, text: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"shared_domains: .* is no domain of a company"):
+        opened(tmp_path, Beacon(), f'shared_domains = ["{text}"]\n{FILES}')

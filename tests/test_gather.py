@@ -84,7 +84,7 @@ def test_a_source_that_cannot_deliver_is_a_failed_line_and_the_others_still_coun
 
 
 @pytest.mark.parametrize("error", [ValueError("token=hunter2"), KeyError("x"), TimeoutError()])
-def test_an_unexpected_error_is_failed_in_our_words_and_its_own_go_to_the_log(
+def test_an_unexpected_error_is_failed_in_our_words_and_its_own_are_shown_nowhere(
     error: Exception, caplog: pytest.LogCaptureFixture
 ) -> None:
     a = answer(Given([account()]), Failing(error=error))
@@ -93,7 +93,8 @@ def test_an_unexpected_error_is_failed_in_our_words_and_its_own_go_to_the_log(
         "The connector failed unexpectedly; the log names the place; failed at 2026-11-21 09:00 UTC"
     )
     assert "hunter2" not in a.model_dump_json()
-    assert "the given connector raised an unexpected error" in caplog.text
+    assert f"the given connector raised an unexpected error: {type(error).__name__} in fetch, line " in caplog.text
+    assert "hunter2" not in caplog.text
 
 
 def test_every_table_of_a_failed_source_is_failed() -> None:

@@ -72,6 +72,18 @@ class Answer:
         )
 
 
+def one_list(answers: Sequence[Answer]) -> Answer:
+    """What a source said of several accounts as one list of accounts; if it failed on one of them, it failed."""
+    different = list({answer.token: answer for answer in answers}.values())
+    if len(different) == 1:
+        return different[0]
+    lists = [delivery for answer in different for delivery in answer.deliveries]
+    rows = {row.account_id: row for found in lists if not isinstance(found.rows, Relation) for row in found.rows}
+    failed = next((delivery for delivery in lists if delivery.failure), None)
+    whole = replace(lists[0], rows=list(rows.values()), rows_total=len(rows), is_complete=False)
+    return replace(different[0], token=tuple(answer.token for answer in different), deliveries=(failed or whole,))
+
+
 @dataclass
 class Answers:
     """The sources, and what they said lately."""
@@ -185,7 +197,7 @@ async def _delivered(source: Connector, query: Query, now: datetime) -> Sequence
     except SourceError as err:
         error = err
     except Exception as err:  # noqa: BLE001 - whatever it is, the other sources still answer
-        log.error("the %s connector failed: %s", source.kind, place(err))  # noqa: TRY400 - its text may hold another system's words
+        log.error("the %s connector raised an unexpected error: %s", source.kind, place(err))  # noqa: TRY400 - its text may hold another system's words
     wanted = {table: category for table, category in source.provides().items() if query.wants(table)}
     return [
         Delivery(table, category, (), frozenset(), now, failure=str(error), fault=error.fault)

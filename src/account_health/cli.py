@@ -160,7 +160,7 @@ def sources_match(
     async def ask(workspace: Workspace) -> None:
         found = await match_sources(workspace)
         text = format_crosswalk(found.lines)
-        write(text.rstrip("\n")) if output is None else output.write_text(text, "utf-8")
+        write(text.rstrip("\n")) if output is None else _save(output, text)
         say(f"{found.matched} of {len(found.lines)} records belong to an account.", *found.problems)
         if found.problems:
             raise typer.Exit(EXIT_CODES[SourceError])
@@ -259,6 +259,13 @@ def _report(account: str, as_of: str, output: Format, configure: Callable[[], co
             write(render_summary(assessment, workspace.policy).rstrip())
 
     _ask(configure, ask)
+
+
+def _save(path: Path, text: str) -> None:
+    try:
+        path.write_text(text, "utf-8", newline="\n")
+    except OSError as err:
+        raise CallerError(f"{path} cannot be written: {err.strerror}.", "Name a file in a folder that exists.") from err
 
 
 def _ask(

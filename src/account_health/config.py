@@ -21,6 +21,7 @@ from account_health.errors import ConfigurationError, NotConfigured, faults
 
 FILE_NAME = "account-health.toml"
 VARIABLE = "ACCOUNT_HEALTH_CONFIG"
+_DAY = 24 * 60 * 60
 _READABLE_BY_OTHERS = 0o077
 _VARIABLE = re.compile("[A-Z][A-Z0-9_]*")
 _ABSENT = "not there"
@@ -42,13 +43,13 @@ class GatherSettings(BaseModel):
     """How long a question may take and how long an answer of a live source is good for."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
-    deadline_seconds: Annotated[float, Field(gt=0)] = Field(
+    deadline_seconds: Annotated[float, Field(gt=0, le=_DAY)] = Field(
         default=10, description="How long a question about one account waits for its sources, in seconds"
     )
-    all_accounts_seconds: Annotated[float, Field(gt=0)] = Field(
+    all_accounts_seconds: Annotated[float, Field(gt=0, le=_DAY)] = Field(
         default=900, description="How long a question about all accounts waits, in seconds"
     )
-    keep_seconds: Annotated[float, Field(ge=0)] = Field(
+    keep_seconds: Annotated[float, Field(ge=0, le=_DAY)] = Field(
         default=300, description="How long the answer of a live source is used again, in seconds; its age is shown"
     )
 
@@ -181,7 +182,7 @@ def _secret(place: Mapping[str, Any], folder: Path, environment: Mapping[str, st
     try:
         if os.name == "posix" and path.stat().st_mode & _READABLE_BY_OTHERS:
             return "", f"The secret file {path} can be read by others; run: chmod 600 {path}"
-        secret = path.read_text("utf-8").strip()
-        return secret, "" if secret else f"The secret file {path} is empty."
-    except (OSError, UnicodeDecodeError):
+        secret = path.read_text("utf-8-sig").strip()
+    except (OSError, ValueError):
         return "", f"The secret file {path} cannot be read."
+    return secret, "" if secret else f"The secret file {path} is empty."

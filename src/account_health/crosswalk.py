@@ -8,21 +8,26 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from dataclasses import astuple, dataclass, fields
 from typing import TYPE_CHECKING
 
 from account_health.domains import registrable_domain
 from account_health.errors import ConfigurationError
+from account_health.markup import visible
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
     from account_health.config import Config
 
 NOBODY = "-"
 _REQUIRED = ("source", "record_id", "account_id")
-_FORMULA = ("=", "+", "-", "@", "|", "%", "\t", "\r", "\n")
+_DELIMITERS = ",;\t"
+"""Spreadsheets write what their country does."""
+_FORMULA = re.compile(r"[\s']*[=+@|%-]")
+"""What a spreadsheet could calculate; an apostrophe before it says that it is text."""
 
 
 @dataclass(frozen=True)
@@ -47,17 +52,20 @@ def read_crosswalk(config: Config) -> Mapping[str, Mapping[str, str]]:
     if path is None:
         return {}
     try:
-        text = path.read_text("utf-8-sig")
-    except (OSError, UnicodeDecodeError) as err:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            text = file.read()
+    except (OSError, ValueError) as err:
         raise ConfigurationError(
-            f"The crosswalk {path} cannot be read.", "Write one: account-health sources match --output FILE"
+            f"The crosswalk {path} cannot be read as UTF-8 text.",
+            "Check the path; or take the setting away and write a new one: account-health sources match --output FILE",
         ) from err
     return parse_crosswalk(text, path, {source.name for source in config.sources})
 
 
 def parse_crosswalk(text: str, path: Path, sources: Iterable[str]) -> Mapping[str, Mapping[str, str]]:
     """The lines that name an account, by source; raises ConfigurationError for lines that contradict each other."""
-    reader = csv.DictReader(io.StringIO(text, newline=""))
+    delimiter = max(_DELIMITERS, key=text.partition("\n")[0].count)
+    reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter)
     missing = [column for column in _REQUIRED if column not in (reader.fieldnames or ())]
     if missing:
         raise ConfigurationError(
@@ -65,7 +73,7 @@ def parse_crosswalk(text: str, path: Path, sources: Iterable[str]) -> Mapping[st
         )
     found: dict[str, dict[str, str]] = {}
     known = set(sources)
-    for line in reader:
+    for line in _lines(reader, path):
         source, record, account = (_plain(line[column] or "") for column in _REQUIRED)
         if not account or not record:
             continue
@@ -80,8 +88,20 @@ def parse_crosswalk(text: str, path: Path, sources: Iterable[str]) -> Mapping[st
     return found
 
 
+def _lines(reader: csv.DictReader[str], path: Path) -> Iterator[dict[str, str | None]]:
+    try:
+        yield from reader
+    except csv.Error as err:
+        raise ConfigurationError(
+            f"The crosswalk {path} cannot be read after line {reader.line_num}.", "Perhaps a quotation mark is missing."
+        ) from err
+
+
 def format_crosswalk(lines: Iterable[CrosswalkLine]) -> str:
-    """The lines as CSV, first those without an account; no cell can be taken for a formula by a spreadsheet."""
+    """The lines as CSV, first those without an account.
+
+    No cell can be taken for a formula by a spreadsheet, or steer a terminal.
+    """
     out = io.StringIO(newline="")
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow([column.name for column in fields(CrosswalkLine)])
@@ -103,9 +123,10 @@ def shared_domains(config: Config) -> frozenset[str]:
 
 
 def _safe(cell: str) -> str:
-    return f"'{cell}" if cell != NOBODY and cell.lstrip().startswith(_FORMULA) else cell
+    cell = cell if cell.isprintable() else visible(cell, len(cell))
+    return f"'{cell}" if cell != NOBODY and _FORMULA.match(cell) else cell
 
 
 def _plain(cell: str) -> str:
     text = cell.strip()
-    return text[1:] if text.startswith("'") and text[1:].lstrip().startswith(_FORMULA) else text
+    return text[1:] if text.startswith("'") and _FORMULA.match(text) else text

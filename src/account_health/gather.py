@@ -13,8 +13,10 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, TypeVar
 
+import anyio
+
 from account_health import snapshot
-from account_health.answers import Answer, Answers, Call
+from account_health.answers import Answer, Answers, Call, one_list
 from account_health.config import GatherSettings
 from account_health.connectors.base import Clock, Connector, Delivery, Query
 from account_health.connectors.registry import Unavailable
@@ -35,6 +37,8 @@ _KEPT_QUESTIONS = 32
 _EXAMPLES = 3
 _EXAMPLE_CHARACTERS = 200
 _ACCOUNT = frozenset({"account"})
+_FEW = 5
+"""Live sources are asked about so many accounts alone; for more, their lists of everything are the shorter way."""
 
 
 _Made = TypeVar("_Made")
@@ -90,14 +94,14 @@ class Gatherer:
     ) -> Inputs:
         """The inputs of some accounts (None: all) as of a naive UTC instant; raises SourceError without accounts.
 
-        Live sources are asked about a single account alone, about more of them with their lists of everything.
+        Live sources are asked about a few accounts alone, about more of them with their lists of everything.
         """
         call = call or Call()
         asked = None if accounts is None else tuple(accounts)
-        one = asked if asked and len(asked) == 1 else None
-        lists = await self._lists(as_of, one[0] if one else None, call)
+        few = asked if asked and len(asked) <= _FEW else None
+        lists = await self._lists(as_of, few or (None,), call)
         roster = self._roster(lists, policy)
-        answers = lists | await self._rest(as_of, one, lists, roster.known, call)
+        answers = lists | await self._rest(as_of, few, lists, roster.known, call)
         return self._question(answers, policy, as_of, asked)
 
     async def gather_local(
@@ -114,23 +118,31 @@ class Gatherer:
         self, policy: Policy, as_of: datetime, like: str | None = None, call: Call | None = None
     ) -> Roster:
         """The accounts that a text could mean (None: all of them); raises SourceError when none can be listed."""
-        return self._roster(await self._lists(as_of, like, call or Call()), policy)
+        return self._roster(await self._lists(as_of, (like,), call or Call()), policy)
 
-    async def _lists(self, as_of: datetime, like: str | None, call: Call) -> dict[int, Answer]:
+    async def _lists(self, as_of: datetime, likes: Sequence[str | None], call: Call) -> dict[int, Answer]:
         """The answers of those who list accounts: of live ones only the table `account`, of the others everything."""
-        query = Query(as_of, tables=_ACCOUNT, like=like)
         listing = [i for i, source in enumerate(self.sources) if "account" in source.provides()]
-        return await self.answers.ask(dict.fromkeys(listing, query), call)
+        found: dict[str | None, dict[int, Answer]] = {}
+
+        async def ask(like: str | None) -> None:
+            query = Query(as_of, tables=_ACCOUNT, like=like)
+            found[like] = await self.answers.ask(dict.fromkeys(listing, query), call)
+
+        async with anyio.create_task_group() as group:
+            for like in likes:
+                group.start_soon(ask, like)
+        return {index: one_list([found[like][index] for like in likes]) for index in listing}
 
     async def _rest(
-        self, as_of: datetime, one: tuple[str, ...] | None, lists: Mapping[int, Answer], known: Known, call: Call
+        self, as_of: datetime, few: tuple[str, ...] | None, lists: Mapping[int, Answer], known: Known, call: Call
     ) -> dict[int, Answer]:
-        """The other tables, of live sources for the one account or for all."""
+        """The other tables, of live sources for the few accounts or for all."""
         queries: dict[int, Query] = {}
         for index, source in enumerate(self.sources):
             tables = frozenset(source.provides()) - _ACCOUNT
             if index not in lists or (tables and self.answers.is_live(index, as_of)):
-                queries[index] = Query(as_of, one, tables, known=known)
+                queries[index] = Query(as_of, few, tables, known=known)
         found = await self.answers.ask(queries, call)
         return {i: lists[i].joined(answer) if i in lists else answer for i, answer in found.items()}
 
@@ -139,9 +151,7 @@ class Gatherer:
         deliveries = [d for d in self._deliveries(lists, policy) if d[1].table == "account"]
         _require_accounts([delivery for _, delivery in deliveries])
         tokens = (policy.limits.rejected_share, *(answer.token for answer in lists.values()))
-        return self._rosters.get_or_make(
-            tokens, lambda: Roster.of(self._database, [delivery for _, delivery in deliveries], self._crosswalk)
-        )
+        return self._rosters.get_or_make(tokens, lambda: Roster.of(self._database, deliveries, self._crosswalk))
 
     def _deliveries(self, answers: Mapping[int, Answer], policy: Policy) -> list[tuple[Connector, Delivery]]:
         found = [(self.sources[i], _accepted(d, policy)) for i in sorted(answers) for d in answers[i].deliveries]

@@ -69,6 +69,8 @@ class Links:
     unmatched: tuple[Record, ...] = ()
     candidates: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Id of an unmatched record to the accounts it could belong to."""
+    unlisted: str = ""
+    """Why there may be more records than these."""
 
     @cached_property
     def accounts(self) -> Mapping[str, str]:
@@ -94,6 +96,13 @@ class Known:
     account are all that the account has in that source."""
     shared_domains: frozenset[str] = frozenset()
     """Registrable domains that several companies use, e.g. an agency's; they link nothing."""
+    lists: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """Source name to the accounts it lists itself, by its own ids; nothing is said of sources that list none."""
+
+    def strangers(self, source: str, accounts: Iterable[str]) -> tuple[str, ...]:
+        """Those accounts that the source would have to list and does not."""
+        own = self.lists.get(source)
+        return () if own is None else tuple(account for account in accounts if account not in own)
 
     def candidate(self, account_id: str) -> Candidate:
         """What the account can be recognised by; only its id, if nothing else is known of it."""

@@ -72,10 +72,10 @@ async def search(
     _require_known(wanted, workspace.policy.flags)
     instant = workspace.instant(as_of)
     fields = Search(wanted.query, wanted.segment, wanted.owner)
-    fitting = [entry for entry in (await workspace.directory(instant)).entries if fields.fits(entry)]
+    fitting = [e for e in (await workspace.directory(instant, wanted.query or None)).entries if fields.fits(e)]
     start = _start(cursor, wanted)
     if wanted.band or wanted.flag or wanted.renews_within_days:
-        evaluation = await workspace.evaluate(instant)
+        evaluation = await workspace.evaluate(instant, sorted(e.id for e in fitting) if wanted.query else None)
         fitting = [e for e in fitting if _is_in(evaluation, e, wanted)]
         page = fitting[start : start + limit]
     else:

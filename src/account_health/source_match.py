@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import unicodedata
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from account_health.connectors.base import Matchable, Query
-from account_health.crosswalk import CrosswalkLine
+from account_health.connectors.registry import Unavailable
+from account_health.crosswalk import NOBODY, CrosswalkLine
 from account_health.errors import SourceError
 from account_health.markup import visible
 
@@ -40,7 +41,7 @@ class MatchedSources:
     @property
     def matched(self) -> int:
         """Records that belong to an account."""
-        return sum(bool(line.account_id) for line in self.lines)
+        return sum(line.account_id not in ("", NOBODY) for line in self.lines)
 
 
 async def match_sources(workspace: Workspace, as_of: str | None = None) -> MatchedSources:
@@ -48,8 +49,10 @@ async def match_sources(workspace: Workspace, as_of: str | None = None) -> Match
     instant = workspace.instant(as_of)
     roster = await workspace.sources.roster(workspace.policy, instant)
     lines: list[CrosswalkLine] = []
-    problems = []
+    problems = list(roster.unread)
     for source in workspace.sources.sources:
+        if isinstance(source, Unavailable):
+            problems.append(f"{source.label}: {source.problem}")
         if not isinstance(source, Matchable):
             continue
         try:
@@ -58,7 +61,8 @@ async def match_sources(workspace: Workspace, as_of: str | None = None) -> Match
             problems.append(f"{source.name}: {err}")
         else:
             lines += _lines(source.name, links, roster)
-    return MatchedSources(tuple(lines), tuple(problems))
+            problems += [f"{source.name}: {links.unlisted}"] if links.unlisted else []
+    return MatchedSources((*lines, *_unseen(lines, roster)), tuple(problems))
 
 
 def folded_name(name: str) -> str:
@@ -85,23 +89,47 @@ def _lines(source: str, links: Links, roster: Roster) -> Iterator[CrosswalkLine]
             record_name=_text(link.record.name),
             account_name=names.get(link.account_id, "not in the list of accounts"),
         )
-    alike = _by_name(roster)
+    alike, written = _by_name(roster), roster.crosswalk.crosswalk.get(source, {})
     for record in links.unmatched:
         rivals = links.candidates.get(record.id, ())
+        if record.id in written:
+            yield _as_written(source, record.id, written[record.id], _text(record.name))
+            continue
+        suggested = rivals or alike.get(folded_name(record.name), ())
         yield CrosswalkLine(
             source=source,
             record_id=record.id,
-            evidence=f"fits {' and '.join(rivals)}" if rivals else "",
+            evidence=f"fits {_listed(rivals, ' and ')}" if rivals else "",
             record_name=_text(record.name),
-            suggestion=" or ".join(rivals or alike.get(folded_name(record.name), ())[:_SUGGESTED]),
+            suggestion=_listed(suggested, " or "),
         )
 
 
+def _unseen(lines: Sequence[CrosswalkLine], roster: Roster) -> Iterator[CrosswalkLine]:
+    """What the crosswalk says of records that are in no list, so that nothing a person wrote is lost."""
+    seen = {(line.source, line.record_id) for line in lines}
+    for source, written in roster.crosswalk.crosswalk.items():
+        for record, account in written.items():
+            if (source, record) not in seen:
+                yield replace(_as_written(source, record, account), evidence="crosswalk; not listed by the source now")
+
+
+def _as_written(source: str, record: str, account: str, record_name: str = "") -> CrosswalkLine:
+    return CrosswalkLine(source, record, account or NOBODY, "crosswalk", "certain", "crosswalk", record_name)
+
+
 def _by_name(roster: Roster) -> Mapping[str, Sequence[str]]:
+    """Accounts by folded name; a name of which nothing is left is like no other."""
     found: dict[str, list[str]] = defaultdict(list)
     for account, row in roster.rows.items():
-        found[folded_name(row["name"])].append(account)
+        if folded := folded_name(row["name"]):
+            found[folded].append(account)
     return found
+
+
+def _listed(accounts: Sequence[str], between: str) -> str:
+    more = len(accounts) - _SUGGESTED
+    return between.join(accounts[:_SUGGESTED]) + (f"{between}{more} more" if more > 0 else "")
 
 
 def _text(text: str) -> str:

@@ -73,9 +73,9 @@ class Workspace:
         """A call about one account that starts now and keeps the configured deadline."""
         return Call(anyio.current_time() + self.config.gather.deadline_seconds, refresh)
 
-    async def directory(self, as_of: datetime) -> Directory:
-        """Every account of the configured sources, sorted by name."""
-        return (await self.sources.roster(self.policy, as_of)).directory
+    async def directory(self, as_of: datetime, like: str | None = None) -> Directory:
+        """Every account of the configured sources, sorted by name; of live ones with `like` those it could mean."""
+        return (await self.sources.roster(self.policy, as_of, like)).directory
 
     async def find(self, account: str, as_of: datetime, call: Call | None = None) -> Entry:
         """The account with this id, name or domain; raises AccountNotFound or AmbiguousAccount.

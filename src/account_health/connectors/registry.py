@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from pydantic import ValidationError
 
 from account_health.connectors.base import Settings
-from account_health.errors import ConfigurationError, Fault, SourceError, faults
+from account_health.errors import AccountHealthError, ConfigurationError, Fault, SourceError, faults, place
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -43,35 +43,50 @@ def load(kind: str) -> Any:
         raise ConfigurationError(f"There is no connector {kind!r}.", f"Installed: {', '.join(available()) or 'none'}.")
     try:
         return points[0].load()
-    except (Exception, SystemExit) as err:
-        supplier = points[0].dist.name if points[0].dist else "the package"
-        log.error("the connector %s cannot be loaded: %s", kind, type(err).__name__)  # noqa: TRY400 - its text may show a setting
-        raise SourceError(
-            f"The connector {kind!r} cannot be loaded ({type(err).__name__}).",
-            f"Update or reinstall {supplier}, which supplies it.",
-            fault=Fault.SETUP,
-        ) from err
+    except (Exception, SystemExit) as err:  # noqa: BLE001 - whatever it is, the other sources still answer
+        log.error("the connector %s cannot be loaded: %s", kind, place(err))  # noqa: TRY400 - its text may show a setting
+        raise _broken(kind, err) from None
+
+
+def _broken(kind: str, err: BaseException) -> SourceError:
+    return SourceError(
+        f"The connector {kind!r} cannot be loaded ({type(err).__name__}).",
+        f"Update or reinstall {available()[kind]}, which supplies it.",
+        fault=Fault.SETUP,
+    )
 
 
 def build(source: SourceConfig, context: Context) -> Connector:
     """The connector of a source; raises ConfigurationError listing every faulty setting by its place."""
     try:
         factory = load(source.connector)
+        connector, label, tables = _made(factory, source, context)
     except SourceError as err:
         return Unavailable(source.connector, source.name, {}, err)
+    if source.missing:
+        advice = f"Mend that for the source `{source.name}`, then start again."
+        problem = SourceError(" ".join(source.missing), advice, fault=Fault.SETUP)
+        return Unavailable(source.connector, label, tables, problem)
+    return connector
+
+
+def _made(factory: Any, source: SourceConfig, context: Context) -> tuple[Connector, str, Mapping[str, Source]]:
+    """The connector, its label and its tables; raises SourceError if it is broken."""
     try:
         checked = factory.settings_model.model_validate(dict(source.settings))
+        make: ConnectorFactory = factory
+        connector = make(source.name, checked, context)
+        return connector, connector.label, connector.provides()
     except ValidationError as err:
         lines = "\n".join(f"- sources.{source.name}.{line}" for line in faults(err))
         raise ConfigurationError(
             f"The source {source.name!r} is not configured correctly:\n{lines}\n", "See REFERENCE.md for its settings."
         ) from None  # its text would show what was written, perhaps a secret
-    make: ConnectorFactory = factory
-    connector = make(source.name, checked, context)
-    if source.missing:
-        problem = SourceError(" ".join(source.missing), f"Then ask again: sources.{source.name}.", fault=Fault.SETUP)
-        return Unavailable(source.connector, connector.label, connector.provides(), problem)
-    return connector
+    except AccountHealthError:
+        raise
+    except Exception as err:  # noqa: BLE001 - whatever it is, the other sources still answer
+        log.error("the connector %s cannot be made: %s", source.connector, place(err))  # noqa: TRY400 - its text may show a setting
+        raise _broken(source.connector, err) from None
 
 
 @dataclass(frozen=True)

@@ -133,7 +133,11 @@ class Live(ABC, Generic[S]):
         """Which records belong to which accounts; every account's own id in a system that lists them."""
         async with self._api.open() as connection:
             matching = await self._matching(_Visit(connection, query, math.inf))
-        return matching.links if matching else Links()
+        if matching is None:
+            return Links()
+        return replace(
+            matching.links, unlisted=" ".join(filter(None, (matching.listing.truncated, _unread(matching.listing))))
+        )
 
     async def check(self, as_of: datetime) -> Checkup:
         """Reads one page of each list, side by side; what fails says why and what to do."""
@@ -203,7 +207,8 @@ class Live(ABC, Generic[S]):
         ask = Ask(visit.connection, query.as_of, since, like=query.like if table == "account" else None)
         if query.accounts is not None:
             ask.accounts = tuple(query.known.candidate(account) for account in query.accounts)
-            ask.records = _records(query.accounts, matching)
+            own = set(query.accounts) - set(query.known.strangers(self.name, query.accounts))
+            ask.records = _records([account for account in query.accounts if account in own], matching)
         try:
             with self._blamed(table):
                 rows = await visit.in_time(self._rows(table, reader, ask, now), self.label)
@@ -211,7 +216,9 @@ class Live(ABC, Generic[S]):
             return replace(blank, failure=str(err), fault=err.fault)
         known = query.accounts if query.accounts is not None else [account.id for account in query.known.accounts]
         mine = translated(rows, matching.links.accounts, self._store) if matching else rows
-        return delivery_of(replace(blank, rows=mine, unmatched_rows=len(rows) - len(mine)), ask, matching, known)
+        blank = replace(blank, rows=mine, unmatched_rows=len(rows) - len(mine))
+        strangers = query.known.strangers(self.name, known) if matching is None and table != "account" else ()
+        return delivery_of(blank, ask, matching, known, strangers)
 
     @contextmanager
     def _blamed(self, subject: str) -> Iterator[None]:
@@ -259,14 +266,17 @@ async def _sampled(table: str, reader: Reader, ask: Ask) -> Sequence[Probe]:
 
 
 def _probe(subject: str, found: Collection[object], ask: Ask) -> Probe:
-    problem = ""
-    if ask.rejected:
-        first = ask.rejected[0]
-        problem = (
-            f", {len(ask.rejected)} that could not be read, e.g. {code(f'{first.place}: {first.problem}', _CHARACTERS)}"
-        )
-    finding = f"{len(found)} {'records' if subject == 'records' else 'rows'} on the first page{problem}"
-    return Probe(subject, finding, is_ok=not ask.rejected, rows=len(found))
+    finding = f"{len(found)} {'records' if subject == 'records' else 'rows'} on the first page. {_unread(ask)}".strip()
+    advice = "Correct them where they come from; until then they are left out." if ask.rejected else ""
+    return Probe(subject, finding, is_ok=not ask.rejected, rows=len(found), advice=advice)
+
+
+def _unread(ask: Ask) -> str:
+    """How much could not be read, with an example."""
+    if not ask.rejected:
+        return ""
+    example = code(f"{ask.rejected[0].place}: {ask.rejected[0].problem}", _CHARACTERS)
+    return f"{len(ask.rejected)} could not be read, e.g. {example}."
 
 
 def _records(accounts: Sequence[str], matching: Matching | None) -> tuple[Record, ...]:

@@ -28,8 +28,13 @@ class Matching:
     listing: Ask
 
 
-def delivery_of(blank: Delivery, ask: Ask, matching: Matching | None, accounts: Iterable[str]) -> Delivery:
-    """The delivery of rows about `accounts` with everything else that came of the reading."""
+def delivery_of(
+    blank: Delivery, ask: Ask, matching: Matching | None, accounts: Iterable[str], strangers: Iterable[str]
+) -> Delivery:
+    """The delivery of rows about `accounts` with everything else that came of the reading.
+
+    Strangers are those among them that a system which lists accounts does not list.
+    """
     asks = [matching.listing, ask] if matching else [ask]
     truncated = next((each.truncated for each in asks if each.truncated), "")
     rejected = [row for each in asks for row in each.rejected]
@@ -46,7 +51,8 @@ def delivery_of(blank: Delivery, ask: Ask, matching: Matching | None, accounts: 
     )
     if matching is None:
         states = dict.fromkeys(accounts, State.PARTIAL) if truncated and found.table != "account" else {}
-        return replace(found, states=states)
+        absent = State.NOT_MATCHED if found.table == "account" else found.absent
+        return replace(found, absent=absent, states=states | dict.fromkeys(strangers, State.NOT_MATCHED))
     links = matching.links
     return replace(
         found,

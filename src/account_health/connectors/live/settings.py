@@ -24,19 +24,19 @@ class LiveSettings(Settings):
     """How one live system is asked; every number can be made smaller to spare a small plan of that system."""
 
     label: str | None = Field(default=None, description="How Inputs Used names it; default: the system's name")
-    history_days: Annotated[int, Field(ge=1)] = Field(
+    history_days: Annotated[int, Field(ge=1, le=36_500)] = Field(
         default=400, description="How far back is read, in days; a year's metrics need 365 and a month to compare"
     )
     history_from: date | None = Field(
         default=None, description="The day the system came into use, if it did so within that time"
     )
-    requests_per_second: Annotated[float, Field(gt=0)] | None = Field(
+    requests_per_second: Annotated[float, Field(gt=0, le=1000)] | None = Field(
         default=None, description="Most requests a second; default: what the system's smallest plan bears"
     )
     concurrency: Annotated[int, Field(ge=1)] = Field(default=4, description="Most requests at the same time")
     max_pages: Annotated[int, Field(ge=1)] = Field(
         default=2000, description="Most pages of one list; what lies beyond makes the table partial, and that is said"
     )
-    reload_hours: Annotated[float, Field(gt=0)] = Field(
+    reload_hours: Annotated[float, Field(gt=0, le=8_760)] = Field(
         default=24, description="Between two complete readings of all accounts only changes are asked for"
     )

@@ -1,0 +1,161 @@
+"""Settings: how to reach one BottleCRM, and what its words mean in one company."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Annotated, Literal, Self
+from zoneinfo import ZoneInfo
+
+from pydantic import Field, field_validator, model_validator
+
+from account_health.connectors.live import LiveSettings, Secret
+from account_health.tables import ContractStatus, Currency
+
+AccountColumn = Literal[
+    "segment", "lifecycle", "customer_since", "arr", "currency", "licensed_seats", "renewal_date", "contract_status",
+    "champion_active", "crm_score", "crm_status", "external_id",
+]  # fmt: skip
+DealKind = Literal["renewal", "expansion", "downgrade"]
+Priority = Literal["low", "normal", "high", "urgent"]
+Status = Literal["open", "pending", "solved", "closed"]
+Touch = Literal["meeting", "call", "mail"]
+
+
+class BottleCrmSettings(LiveSettings):
+    """How a BottleCRM is read. Words are compared as BottleCRM writes them; a word of no meaning here is unreadable."""
+
+    token: Secret = Field(
+        description="Personal access token (`bcrm_pat_...`) with the scopes `accounts:read`, `cases:read`, "
+        "`opportunities:read`, `invoices:read` and `interactions:read`, of an administrator: others see only their own"
+    )
+    base_url: str = Field(
+        examples=["https://crm.example.com"], description="Address of the BottleCRM: what stands before `/api`"
+    )
+    lists_accounts: bool = Field(
+        default=True,
+        description="Whether its accounts are the accounts; false if another CRM lists them, then they are matched",
+    )
+    closed_accounts: bool = Field(default=False, description="Whether accounts that were closed count as accounts too")
+    account_fields: dict[AccountColumn, str] = Field(
+        default={}, description="Our column = key of a custom field of accounts; BottleCRM has no fields of its own"
+    )
+    contract_words: dict[str, ContractStatus] = Field(
+        default={}, description="Value of the field behind contract_status = our word; our own words need no entry"
+    )
+    score_scale: tuple[float, float] = Field(
+        default=(0, 100), description="Lowest and highest value of the field behind crm_score"
+    )
+    score_higher_is: Literal["healthier", "riskier"] = Field(default="healthier", description="What a high value means")
+    first_deal_is_start: bool = Field(
+        default=False,
+        description="Whether an account became a customer on the day of its first won deal; not so where customers "
+        "are older than the CRM",
+    )
+    currency: Currency | None = Field(
+        default=None, description="Currency of amounts that carry none; without it such amounts are left out"
+    )
+    time_zone: str = Field(
+        default="UTC", description="Zone of the organisation, whose days invoices name; the same as in the policy"
+    )
+    ticket_priorities: dict[str, Priority] = Field(
+        default={"Low": "low", "Normal": "normal", "High": "high", "Urgent": "urgent"},
+        description="Priority of a case = our word",
+    )
+    ticket_statuses: dict[str, Status] = Field(
+        default={
+            "New": "open",
+            "Assigned": "open",
+            "Pending": "pending",
+            "Closed": "closed",
+            "Rejected": "closed",
+            "Duplicate": "closed",
+        },
+        description="Status of a case = our word",
+    )
+    escalated_priorities: tuple[str, ...] = Field(
+        default=(),
+        description="Priorities that mean: escalated, from the day a case was opened. Otherwise a case is escalated "
+        "when BottleCRM last did so; how many are is unknown while it has no active escalation policy",
+    )
+    deal_types: dict[str, DealKind] = Field(
+        default={"RENEWAL": "renewal", "UPSELL": "expansion", "CROSS_SELL": "expansion"},
+        description="Type of a deal = what it is about; deals of other types are left out, as new business is",
+    )
+    interaction_kinds: dict[str, Touch] = Field(
+        default={"meeting": "meeting", "call": "call", "email": "mail", "whatsapp": "mail", "sms": "mail"},
+        description="Kind of an interaction = our word; other kinds are left out, as enquiries are",
+    )
+    review_subjects: tuple[str, ...] = Field(
+        default=("qbr", "ebr", "business review"),
+        description="Words in the subject of a meeting that make it a business review",
+    )
+    meetings_attended: bool = Field(
+        default=False,
+        description="Whether a meeting that was logged is one that the customer attended; BottleCRM does not say",
+    )
+    executive_titles: tuple[str, ...] = Field(
+        default=(
+            "chief", "ceo", "cfo", "cio", "cto", "coo", "cmo", "cro", "cpo", "ciso", "president", "vp", "svp", "evp",
+            "founder", "co-founder", "managing director",
+        ),
+        description="Words in a contact's title that make an executive, so that what is logged on that contact is a "
+        "touch with one; empty: nothing is known of executives",
+    )  # fmt: skip
+    not_executive_titles: tuple[str, ...] = Field(
+        default=("assistant",), description="Words in a contact's title that make none after all"
+    )
+    most_executives: Annotated[int, Field(ge=1)] = Field(
+        default=10, description="Most executives of one account whose interactions are read; one call for each"
+    )
+    most_accounts: Annotated[int, Field(ge=1)] = Field(
+        default=25,
+        description="Up to how many accounts a question about all of them reads interactions, which BottleCRM lists "
+        "account by account; of more they are known only to questions about one, so scores in lists rest on less",
+    )
+    page_size: Annotated[int, Field(ge=1, le=1000)] = Field(
+        default=500, description="Items on a page; fewer if answers are refused as too large"
+    )
+
+    @field_validator("time_zone")
+    @classmethod
+    def _zone(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (KeyError, ValueError) as err:
+            raise ValueError("this is no time zone; write e.g. 'Europe/Berlin'") from err
+        return value
+
+    @model_validator(mode="after")
+    def _field_is_named(self) -> Self:
+        if not all(self.account_fields.values()):
+            raise ValueError("account_fields: write the key of a custom field")
+        return self
+
+    @property
+    def account_columns(self) -> frozenset[str]:
+        """Columns of accounts that the custom fields and the other settings make known."""
+        told: set[str] = {*self.account_fields}
+        told |= {"currency"} if "arr" in told else set()
+        told |= {"crm_score_low", "crm_score_high", "crm_score_higher_is"} if "crm_score" in told else set()
+        told |= {"lifecycle"} if self.closed_accounts else set()
+        return frozenset(told | ({"customer_since"} if self.first_deal_is_start else set()))
+
+    @property
+    def open_statuses(self) -> tuple[str, ...]:
+        """What BottleCRM calls cases that are not solved."""
+        return tuple(word for word, ours in self.ticket_statuses.items() if ours in {"open", "pending"})
+
+    def is_review(self, subject: str | None) -> bool:
+        """Whether a meeting with this subject is a business review."""
+        return _says(self.review_subjects, subject)
+
+    def is_executive(self, title: str | None) -> bool:
+        """Whether somebody with this title is an executive."""
+        return _says(self.executive_titles, title) and not _says(self.not_executive_titles, title)
+
+
+def _says(words: Iterable[str], text: str | None) -> bool:
+    """Whether the text holds one of the words or phrases, in upper or lower case, not as a part of a longer word."""
+    spoken = "|".join(re.escape(word.strip()) for word in words if word.strip())
+    return bool(spoken) and re.search(rf"(?<!\w)(?:{spoken})(?!\w)", text or "", re.IGNORECASE) is not None
