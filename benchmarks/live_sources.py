@@ -12,10 +12,9 @@ from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import anyio
-import duckdb
 import httpx2
 from pydantic import SecretStr
 
@@ -31,6 +30,9 @@ from account_health.model import Source
 from account_health.policy import load_policy
 from account_health.workspace import open_database
 from figures import Figure
+
+if TYPE_CHECKING:
+    import duckdb
 
 _AS_OF = datetime(2026, 11, 21, 9)  # noqa: DTZ001 - instants inside are naive UTC
 _NOW = _AS_OF.replace(tzinfo=UTC)

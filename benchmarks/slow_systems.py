@@ -1,6 +1,6 @@
 """Systems on loopback to measure against: `slow_systems.py DELAY_MS ACCOUNTS` serves until its input ends.
 
-The first line of its output is the port. `/desk/...` are small systems that each answer after the delay; `/v1/...` lists
+The first line of its output is the port. `/desk/...` are small systems, each answering after the delay; `/v1/...` list
 ACCOUNTS Stripe customers with an invoice and a subscription each, a hundred to a page and without any delay.
 """
 
@@ -9,15 +9,17 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import anyio
 import anyio.abc
 from starlette.applications import Starlette
-from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 from uvicorn import Config, Server
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
 
 _CREATED = 1_790_000_000  # in September 2026
 _PAGE = 100
@@ -84,7 +86,7 @@ async def _serve(delay_ms: float, accounts: int) -> None:
     server = Server(Config(_application(delay_ms / 1000, accounts), port=0, log_level="error", access_log=False))
     async with anyio.create_task_group() as group:
         group.start_soon(server.serve)
-        while not server.started:
+        while not server.started:  # noqa: ASYNC110 - uvicorn has no event for it
             await anyio.sleep(0.01)
         print(server.servers[0].sockets[0].getsockname()[1], flush=True)
         await anyio.to_thread.run_sync(sys.stdin.read)

@@ -38,7 +38,8 @@ class Roster:
         for source, delivery in found:
             own = {row["account_id"]: row for row in _rows(database, delivery)}
             rows = {**own, **rows}
-            if isinstance(source, Matchable):
+            # A list that failed or was cut says nothing of who is not on it.
+            if isinstance(source, Matchable) and not (delivery.failure or delivery.note):
                 lists[source.name] = frozenset(own)
         unread = [d.failure or ("" if d.is_complete else d.note) for _, d in found]
         return cls(rows, lists, crosswalk, tuple(filter(None, unread)))

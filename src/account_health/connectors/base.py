@@ -11,7 +11,7 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from pydantic import BaseModel, ConfigDict
 
@@ -139,7 +139,10 @@ class Delivery:
 class Connector(Protocol):
     """One source of inputs."""
 
-    settings_model: ClassVar[type[Settings]]
+    @property
+    def settings_model(self) -> type[Settings]:
+        """Its settings; an attribute of its class, so that they can be checked before there is a connector."""
+        ...
 
     @property
     def kind(self) -> str:

@@ -13,7 +13,7 @@ import anyio
 import duckdb
 from pydantic import SecretStr
 
-from account_health.connectors.base import Connector, Context, Delivery, Query, Relation
+from account_health.connectors.base import Connector, Context, Delivery, Query
 from account_health.connectors.registry import load
 from account_health.errors import Fault, SourceError
 from account_health.identity import Candidate, Known

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from account_health.connectors.base import Probe
 from account_health.connectors.http import Api, Bearer, Manners, Request
@@ -52,9 +52,9 @@ T = TypeVar("T", bound=Thing)
 class Stripe(Live[StripeSettings]):
     """Stripe as a source of billing facts, and on request of the accounts."""
 
-    kind: ClassVar[str] = "stripe"
-    system: ClassVar[str] = "Stripe"
-    settings_model: ClassVar[type[StripeSettings]] = StripeSettings
+    kind = "stripe"
+    system = "Stripe"
+    settings_model = StripeSettings
 
     def api(self, context: Context) -> Api:
         """Stripe's API; it bears 20 searches a second, 25 reads in a sandbox, and more reads of live data."""
