@@ -16,6 +16,7 @@ from account_health.errors import AccountNotFound, SourceError
 from account_health.fetched import fetch_inputs
 from account_health.gather import Gatherer
 from account_health.model import Source, State
+from account_health.search import Wanted, search
 from account_health.workspace import Workspace, open_database
 from beacon import (
     CRM,
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("beacon_installed")]
 
 PATIENCE = 30
+MAY_MISS = "A live list of accounts was searched by its own means, which may miss parts of words."
 LOOK_UPS = ["organizations", "organizations"]
 WHOLE_DESK = [*LOOK_UPS, "ratings", "tickets"]
 
@@ -322,6 +324,69 @@ async def test_an_account_that_came_along_with_another_is_looked_up_for_itself(t
 
     assert (await workspace.assess("B-2")).account.name == "Bolt"
     assert beacon.paths() == ["accounts", "meetings"]
+
+
+async def test_a_few_accounts_are_asked_about_alone_and_more_of_them_by_the_lists(tmp_path: Path) -> None:
+    names = [f"A-{n}" for n in range(6)]
+    beacon = Beacon(accounts=[account(name, name) for name in names], meetings=[meeting(n, of=n) for n in names])
+    few, many = opened(tmp_path, beacon, CRM), opened(tmp_path, beacon, CRM)
+
+    found = await assess(few.sources, few.policy, few.instant(), names[:5])
+    assert [a.account.id for a in found] == names[:5]
+    assert {report(a, Source.CRM).rows for a in found} == {2}
+    assert beacon.paths() == [*["accounts"] * 5, "meetings"]
+
+    found = await assess(many.sources, many.policy, many.instant(), names)
+    assert [a.account.id for a in found] == names
+    assert beacon.paths() == ["accounts", "meetings"]
+
+
+async def test_accounts_of_which_one_was_asked_about_before_all_were_are_found_together(tmp_path: Path) -> None:
+    beacon = Beacon(accounts=[account("A-1", "Acme"), account("B-2", "Bolt")])
+    workspace = opened(tmp_path, beacon, CRM)
+    await workspace.assess("A-1")
+    await workspace.inputs(workspace.instant())
+    beacon.paths()
+
+    found = await assess(workspace.sources, workspace.policy, workspace.instant(), ["A-1", "B-2"])
+    assert [a.account.id for a in found] == ["A-1", "B-2"]
+    assert beacon.paths() == []
+
+
+async def test_a_list_that_fails_for_one_of_a_few_accounts_fails(tmp_path: Path) -> None:
+    beacon = Beacon(accounts=[account("A-1", "Acme"), account("B-2", "Bolt")])
+
+    async def refuse_bolt(request: httpx2.Request) -> httpx2.Response | None:
+        return httpx2.Response(403) if request.url.params.get("search") == "B-2" else None
+
+    beacon.mishaps["accounts"] = refuse_bolt
+    workspace = opened(tmp_path, beacon, CRM)
+    with pytest.raises(SourceError, match="Beacon CRM does not let these credentials read this"):
+        await assess(workspace.sources, workspace.policy, workspace.instant(), ["A-1", "B-2"])
+
+
+# --- Searching ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("query", "found", "notices", "asked"),
+    [
+        ("Acme Ltd", ["A-1"], (MAY_MISS,), ["accounts", "meetings"]),
+        ("acm", ["A-1", "B-2"], (), ["accounts", "accounts", "meetings"]),
+        ("nobody", [], (), ["accounts", "accounts"]),
+        ("", ["A-1", "B-2", "C-3"], (), ["accounts", "meetings"]),
+    ],
+)
+async def test_a_live_list_is_searched_by_its_own_means_and_whole_if_these_find_nothing(
+    tmp_path: Path, query: str, found: list[str], notices: tuple[str, ...], asked: list[str]
+) -> None:
+    beacon = Beacon(accounts=[account("A-1", "Acme Ltd"), account("B-2", "Acme East"), account("C-3", "Bolt")])
+    answer = await search(opened(tmp_path, beacon, CRM), Wanted(query), 20)
+
+    assert sorted(account.id for account in answer.accounts) == found
+    assert answer.total == len(found)
+    assert answer.notices == notices
+    assert beacon.paths() == asked
 
 
 async def test_another_day_is_another_question_and_another_hour_is_not(tmp_path: Path) -> None:

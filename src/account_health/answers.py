@@ -75,12 +75,20 @@ class Answer:
 def one_list(answers: Sequence[Answer]) -> Answer:
     """What a source said of several accounts as one list of accounts; if it failed on one of them, it failed."""
     different = list({answer.token: answer for answer in answers}.values())
-    if len(different) == 1:
-        return different[0]
+    if every := next((answer for answer in different if answer.is_about_all or len(different) == 1), None):
+        return every
     lists = [delivery for answer in different for delivery in answer.deliveries]
     rows = {row.account_id: row for found in lists if not isinstance(found.rows, Relation) for row in found.rows}
     failed = next((delivery for delivery in lists if delivery.failure), None)
-    whole = replace(lists[0], rows=list(rows.values()), rows_total=len(rows), is_complete=False)
+    whole = replace(
+        lists[0],
+        rows=list(rows.values()),
+        rows_total=sum(found.rows_total for found in lists),
+        rejected=[row for found in lists for row in found.rejected],
+        rejected_total=sum(found.rejected_total for found in lists),
+        note=next((found.note for found in lists if found.note), ""),
+        is_complete=False,
+    )
     return replace(different[0], token=tuple(answer.token for answer in different), deliveries=(failed or whole,))
 
 
@@ -193,7 +201,11 @@ async def _delivered(source: Connector, query: Query, now: datetime) -> Sequence
     try:
         with anyio.move_on_after(None if query.seconds is None else query.seconds + _GRACE_SECONDS):
             return await source.fetch(query)
-        error = SourceError(f"No complete answer within {round(query.seconds or 0, 1):g} seconds.", fault=Fault.TIMEOUT)
+        error = SourceError(
+            f"No complete answer within {round(query.seconds or 0, 1):g} seconds.",
+            "Ask again later, or raise the deadline under [gather] in account-health.toml.",
+            fault=Fault.TIMEOUT,
+        )
     except SourceError as err:
         error = err
     except Exception as err:  # noqa: BLE001 - whatever it is, the other sources still answer

@@ -65,9 +65,11 @@ def folded(text: str) -> str:
 
 @dataclass(frozen=True)
 class Directory:
-    """All accounts, indexed at the first look-up."""
+    """Accounts, indexed at the first look-up."""
 
     entries: Sequence[Entry]
+    is_complete: bool = True
+    """False: of a live list only those that the system itself found."""
 
     def find(self, text: str) -> Entry:
         """The one account with this id, name or domain.

@@ -27,6 +27,8 @@ class Roster:
     lists: Mapping[str, frozenset[str]]
     """Name of a live source to the ids that it lists."""
     crosswalk: Known
+    is_complete: bool
+    """False: of a live list only those that the system found for a text."""
     unread: tuple[str, ...] = ()
     """Why there may be accounts that are not among them."""
 
@@ -42,13 +44,14 @@ class Roster:
             if isinstance(source, Matchable) and not (delivery.failure or delivery.note):
                 lists[source.name] = frozenset(own)
         unread = [d.failure or ("" if d.is_complete else d.note) for _, d in found]
-        return cls(rows, lists, crosswalk, tuple(filter(None, unread)))
+        is_complete = all(delivery.is_complete for _, delivery in found)
+        return cls(rows, lists, crosswalk, is_complete, tuple(filter(None, unread)))
 
     @cached_property
     def directory(self) -> Directory:
         """For finding an account by id, name or domain; sorted by name."""
         entries = [Entry.of(row) for row in self.rows.values()]
-        return Directory(sorted(entries, key=lambda entry: (entry.name.casefold(), entry.id)))
+        return Directory(sorted(entries, key=lambda entry: (entry.name.casefold(), entry.id)), self.is_complete)
 
     @cached_property
     def known(self) -> Known:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 NOT_SCORED = "not_scored"
 BANDS = (*(band.value for band in Band), NOT_SCORED)
 """What a search may ask for."""
+_SEARCHED = "A live list of accounts was searched by its own means, which may miss parts of words."
 
 
 class FoundAccount(Published):
@@ -72,8 +73,14 @@ async def search(
     _require_known(wanted, workspace.policy.flags)
     instant = workspace.instant(as_of)
     fields = Search(wanted.query, wanted.segment, wanted.owner)
-    fitting = [e for e in (await workspace.directory(instant, wanted.query or None)).entries if fields.fits(e)]
+    directory = await workspace.directory(instant, wanted.query or None)
+    if not directory.is_complete and not any(map(fields.fits, directory.entries)):
+        directory = await workspace.directory(instant)
+    fitting = [entry for entry in directory.entries if fields.fits(entry)]
+    notices = (*workspace.notices, *([] if directory.is_complete else [_SEARCHED]))
     start = _start(cursor, wanted)
+    if not fitting:
+        return FoundAccounts(accounts=(), total=0, notices=notices)
     if wanted.band or wanted.flag or wanted.renews_within_days:
         evaluation = await workspace.evaluate(instant, sorted(e.id for e in fitting) if wanted.query else None)
         fitting = [e for e in fitting if _is_in(evaluation, e, wanted)]
@@ -86,7 +93,7 @@ async def search(
         accounts=tuple(_brief(evaluation, entry) for entry in page),
         total=len(fitting),
         next_cursor=_cursor(end, wanted) if end < len(fitting) else None,
-        notices=workspace.notices,
+        notices=notices,
     )
 
 

@@ -16,14 +16,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 FOLDER = os.environ.get("ACCOUNT_HEALTH_E2E")
+NEEDS_CRM = pytest.mark.skipif(
+    not FOLDER, reason="End to end against a real CRM: `.ci/e2e` installs it and runs this test."
+)
 
 
 @pytest.fixture(scope="session")
 def crm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Crm]:
     """A running CRM that others than the test may read, but only the test that asks for another may stop."""
-    if not FOLDER:
-        pytest.skip("End to end against a real CRM: `.ci/e2e` installs it and runs this test.")
-    with running(Path(FOLDER), tmp_path_factory.mktemp("crm") / "crm.log") as crm:
+    with running(Path(str(FOLDER)), tmp_path_factory.mktemp("crm") / "crm.log") as crm:
         yield crm
 
 

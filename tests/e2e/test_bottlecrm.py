@@ -16,11 +16,13 @@ from mcp import Client, StdioServerParameters
 
 from doors import environment, run, said
 from e2e.bottlecrm import running
-from e2e.conftest import FOLDER
+from e2e.conftest import FOLDER, NEEDS_CRM
 from e2e.filling import CALM, DEPARTED, EMPTY, HOSTILE, HOSTILE_SUBJECTS, PLAIN, RENEWS_IN, TROUBLE, TROUBLED, fill
 
 if TYPE_CHECKING:
     from e2e.bottlecrm import Crm
+
+pytestmark = NEEDS_CRM
 
 SCOPES = ("accounts:read", "cases:read", "contacts:read", "interactions:read", "invoices:read", "opportunities:read")
 NARROW = ("accounts:read", "cases:read", "interactions:read", "invoices:read")

@@ -58,8 +58,11 @@ class _Visit:
         """What the work brings; raises SourceError if the deadline comes first."""
         with anyio.CancelScope(deadline=self.deadline):
             return await work
+        seconds = round(self.query.seconds or 0, 1)
         raise SourceError(
-            f"{label} did not answer completely within {round(self.query.seconds or 0, 1):g} seconds.",
+            f"{label} did not answer completely within {seconds:g} seconds."
+            if seconds
+            else f"No time was left for {label}.",
             "Ask again later, or raise the deadline under [gather] in account-health.toml.",
             fault=Fault.TIMEOUT,
         )
