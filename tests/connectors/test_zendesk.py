@@ -97,7 +97,8 @@ STRAY = Ticket(
     csat_high=1,
     subject="Cannot log in",
 )
-UNDATED = "when it was escalated could not be read; its solution or last update stands for that"
+UNDATED = "it is marked as escalated, but since when is not known"
+NOT_YET = "Since when marked tickets are escalated is not known yet: "
 
 
 @dataclass
@@ -113,10 +114,13 @@ class Desk:
         *accounts: str,
         crosswalk: Mapping[str, str] | None = None,
         known: Sequence[Candidate] = SUBJECT.accounts,
+        shared_domains: frozenset[str] = frozenset(),
         seconds: float | None = None,
+        refresh: bool = False,
     ) -> dict[str, Delivery]:
         """What it delivers about some accounts; without any, about all."""
-        query = Query(AS_OF, accounts or None, known=Known(known, {"zendesk": crosswalk or {}}), seconds=seconds)
+        everybody = Known(known, {"zendesk": crosswalk or {}}, shared_domains)
+        query = Query(AS_OF, accounts or None, known=everybody, seconds=seconds, refresh=refresh)
         return {delivery.table: delivery for delivery in await self.connector.fetch(query)}
 
     async def tickets(self, *accounts: str) -> dict[str, Ticket]:
@@ -341,7 +345,7 @@ async def test_a_ticket_with_an_organization_stays_there_whatever_the_domain_of_
 
 
 async def test_a_domain_of_two_organizations_tells_of_neither() -> None:
-    known = (Candidate("F-1"), Candidate("F-2"))
+    known = (Candidate("F-1", domains=("fabrikam.example",)), Candidate("F-2"))
     found = await desk().deliver(crosswalk={"1004": "F-1", "1005": "F-2"}, known=known)
     assert found["ticket"].rows == []
 
@@ -352,7 +356,7 @@ async def test_without_the_list_of_organizations_one_account_is_partial_and_says
     assert not found.is_complete
     assert found.note == (
         "Tickets without an organization could not be searched for; `requester_domains = false` leaves them out for "
-        "good."
+        "good"
     )
 
 
@@ -378,7 +382,7 @@ async def test_what_counts_as_escalated_is_a_setting(settings: dict[str, Any]) -
             ticket.update(group_id=42, custom_fields=[{"id": 360001, "value": True}])
 
     found = await desk(change=mark, **{"escalated_tags": (), **settings}).tickets()
-    assert {key for key, ticket in found.items() if ticket.escalated_at} == {"502"}
+    assert {key for key, ticket in found.items() if ticket.escalated_at or ticket.doubt} == {"502"}
 
 
 @pytest.mark.parametrize("value", [None, "", False, "false", "0"])
@@ -427,26 +431,175 @@ async def test_an_escalation_that_cannot_be_dated_is_doubtful_and_loses_no_ticke
         "501": SLOW_EXPORT,
         "503": ON_HOLD,
         "504": STRAY,
-        "502": ESCALATED.model_copy(update={"escalated_at": datetime(2026, 11, 19, 16, 20), "doubt": UNDATED}),
+        "502": ESCALATED.model_copy(update={"escalated_at": None, "doubt": UNDATED}),
     }
 
 
-async def test_an_undated_escalation_of_a_solved_ticket_lies_at_its_solution() -> None:
-    found = await desk(change=lambda ticket: ticket.update(tags=["escalation"]), escalation_lookups=0).tickets()
-    assert found["501"].escalated_at == datetime(2026, 10, 3, 15)
-    assert {ticket.doubt for ticket in found.values()} == {UNDATED}
+@pytest.mark.parametrize("accounts", [(), ("A-1",)])
+async def test_without_a_look_up_an_escalation_has_no_date_and_the_table_is_partial(accounts: tuple[str, ...]) -> None:
+    found = (await desk(escalation_lookups=0).deliver(*accounts))["ticket"]
+    assert [row.doubt for row in rows_of(found) if isinstance(row, Ticket) and row.ticket_id == "502"] == [UNDATED]
+    assert {row.escalated_at for row in rows_of(found) if isinstance(row, Ticket)} == {None}
+    assert (found.note, found.is_complete) == (NOT_YET + "1", False)
+    assert found.states["A-1"] is State.PARTIAL
 
 
-async def test_only_so_many_audits_are_read_in_one_go_the_newest_first() -> None:
-    asked = desk(change=lambda ticket: ticket.update(tags=["escalated"]), escalation_lookups=1)
-    found = await asked.tickets()
-    assert [path for path in asked.asked if path.endswith("audits")] == ["tickets/502/audits"]
-    assert found["502"].doubt is None
+async def test_audits_that_do_not_tell_are_not_read_again() -> None:
+    asked = desk(mishap=status(404), at="tickets/502/audits")
+    for _ in range(2):
+        assert (await asked.deliver("A-1"))["ticket"].note == NOT_YET + "1"
+    assert asked.asked.count("tickets/502/audits") == 1
+
+
+def _audits(ticket_id: str, at: str) -> Exchange:
+    event = {"type": "Change", "field_name": "tags", "previous_value": [], "value": ["escalated"]}
+    content = {"audits": [{"created_at": at, "events": [event]}], "meta": {"has_more": False}}
+    return answer(f"tickets/{ticket_id}/audits", content)
+
+
+async def test_only_so_many_audits_are_read_in_one_go_and_the_others_with_the_next_changes() -> None:
+    days = {"501": "2026-10-02", "503": "2026-11-11", "504": "2026-11-04"}
+    asked = desk(
+        *(_audits(ticket, f"{day}T08:00:00Z") for ticket, day in days.items()),
+        change=lambda ticket: ticket.update(tags=["escalated"]) if ticket["status"] != "deleted" else None,
+        escalation_lookups=1,
+    )
+    recorded, notes = asked.transport.recording, []
+    for hours in range(4):
+        asked.hours.append(AS_OF.replace(tzinfo=UTC) + timedelta(hours=hours))
+        found = (await asked.deliver())["ticket"]
+        notes.append(found.note)
+        nothing = {"tickets": [], "users": [], "metric_sets": [], "after_cursor": "e", "end_of_stream": True}
+        later = answer("incremental/tickets/cursor", nothing, start_time=str(unix(_before(asked.hours[-1]))))
+        asked.transport.recording = Recording((*recorded.exchanges, later))
+    assert next(path for path in asked.asked if path.endswith("audits")) == "tickets/502/audits"
+    assert len([sent for sent in asked.params("incremental/tickets/cursor") if "cursor" in sent]) == 1
+    dates = {row.ticket_id: row.escalated_at for row in rows_of(found) if isinstance(row, Ticket)}
+    assert notes[:2] == [NOT_YET + "6", NOT_YET + "5"]
+    assert dates["502"] == ESCALATED.escalated_at
+    assert dates["503"] == datetime(2026, 11, 11, 8)
+
+
+def _before(hour: datetime) -> datetime:
+    """From when on the next reading asks for changes."""
+    return hour.replace(tzinfo=None) - timedelta(minutes=5)
+
+
+async def test_a_touched_ticket_keeps_the_date_that_is_known_until_it_is_looked_up_again() -> None:
+    asked = desk()
+    await asked.deliver("A-1")
+    asked.transport.recording = asked.transport.recording.with_content(
+        _changing(lambda ticket: ticket.update(updated_at="2026-11-20T08:00:00Z"))
+    )
+    asked.transport.mishap, asked.transport.when = status(403), at_path(API + "tickets/502/audits")
+    found = (await asked.tickets("A-1"))["502"]
+    assert found.escalated_at == ESCALATED.escalated_at
+    assert found.doubt == "it has changed since it was looked up when it was escalated"
+
+
+LONG_OPEN: dict[str, Any] = {
+    "id": 490,
+    "status": "open",
+    "subject": "Still waiting",
+    "created_at": "2025-01-05T10:00:00Z",
+    "updated_at": "2025-01-06T10:00:00Z",
+    "organization_id": 1002,
+}
+
+
+def _searched(query: str, ticket: Mapping[str, Any]) -> tuple[Exchange, Exchange]:
+    beside = {"users": [{"id": 1, "email": "cy@northwind.example"}], "metric_sets": []}
+    return (
+        answer("search/export", {"results": [ticket], "meta": {"has_more": False}}, query=query),
+        answer("tickets/show_many", {"tickets": [ticket], **beside}, ids=str(ticket["id"])),
+    )
+
+
+async def test_open_tickets_that_nobody_touched_for_years_are_read_as_well_but_not_with_changes() -> None:
+    asked = desk(*_searched("status<solved updated<2025-10-19", LONG_OPEN))
+    for hours in (0, 2):
+        asked.hours.append(AS_OF.replace(tzinfo=UTC) + timedelta(hours=hours))
+        found = await asked.tickets()
+        assert (found["490"].account_id, found["490"].opened_at) == ("A-2", datetime(2025, 1, 5, 10))
+    assert len(asked.params("search/export")) == 1
+
+
+async def test_open_tickets_that_cannot_be_searched_for_make_all_accounts_partial_until_they_can() -> None:
+    asked = desk(mishap=status(403), at="search/export")
+    for _ in range(2):
+        found = (await asked.deliver())["ticket"]
+        assert found.rows == [SLOW_EXPORT, ON_HOLD, STRAY, ESCALATED]
+        assert found.note == "Open tickets that were not updated within `history_days` could not be searched for"
+        assert found.states == {"A-1": State.PARTIAL, "A-2": State.PARTIAL}
+    asked.transport.mishap = None
+    assert (await asked.deliver())["ticket"].note == ""
+
+
+async def test_an_old_open_stray_is_found_for_one_account_too() -> None:
+    stray = {**LONG_OPEN, "organization_id": None, "requester_id": 1}
+    query = "organization:none requester:*@northwind.example updated<2026-07-24 status<solved"
+    assert "490" in await desk(*_searched(query, stray)).tickets("A-1")
+
+
+async def test_a_domain_of_two_accounts_hands_over_no_stray_whatever_the_organization_says() -> None:
+    known = (*SUBJECT.accounts, Candidate("B-1", domains=("www.northwind.example",)))
+    for accounts in ((), ("A-1",)):
+        found = (await desk().deliver(*accounts, known=known))["ticket"]
+        assert "501" in _ids(found)
+        assert "504" not in _ids(found)
+
+
+async def test_a_domain_of_another_account_hands_over_no_stray() -> None:
+    known = (Candidate("A-1"), Candidate("B-1", domains=("northwind.example",)))
+    for accounts in ((), ("A-1",)):
+        assert _ids((await desk().deliver(*accounts, known=known))["ticket"]) >= {"501", "502"}
+        assert "504" not in _ids((await desk().deliver(*accounts, known=known))["ticket"])
+
+
+async def test_a_shared_domain_hands_over_no_stray() -> None:
+    for accounts in ((), ("A-1",)):
+        found = (await desk().deliver(*accounts, shared_domains=frozenset({"northwind.example"})))["ticket"]
+        assert "501" in _ids(found)
+        assert "504" not in _ids(found)
+
+
+async def test_a_list_of_organizations_that_was_cut_hands_over_no_stray_and_says_so() -> None:
+    empty = answer("organizations/1001/tickets", {"tickets": [], "meta": {"has_more": False}})
+    asked = desk(max_pages=1)
+    kept = [e for e in SUBJECT.recorded.exchanges if not e.path.endswith("1001/tickets")]
+    asked.transport.recording = Recording((*kept, empty))
+    found = (await asked.deliver("A-1"))["ticket"]
+    assert found.rows == []
+    assert found.states == {"A-1": State.PARTIAL}
+    cut = "Tickets without an organization are left out, because the list of organizations was cut: "
+    assert found.note.startswith(cut)
+
+
+def _ids(found: Delivery) -> set[str]:
+    return {row.ticket_id for row in rows_of(found) if isinstance(row, Ticket)}
+
+
+async def test_refresh_reads_the_list_of_organizations_again_but_once() -> None:
+    asked = desk()
+    for refresh in (False, False, True):
+        await asked.deliver(refresh=refresh)
+    assert asked.asked.count("organizations") == 4
+
+
+async def test_a_list_of_organizations_that_is_not_fresh_says_how_old_it_is() -> None:
+    asked = desk()
+    notes = []
+    for minutes in (0, 1, 42):
+        asked.hours.append(AS_OF.replace(tzinfo=UTC) + timedelta(minutes=minutes))
+        found = (await asked.deliver())["ticket"]
+        notes.append(found.note)
+        assert set(found.states.values()) == set()
+    assert notes == ["", "", "The list of organizations is 42 min old; `refresh` has it read again"]
 
 
 async def test_organizations_can_be_the_accounts() -> None:
     asked = desk(lists_accounts=True)
-    found = await asked.deliver()
+    found = await asked.deliver(known=(Candidate("1001", domains=("northwind.example",)),))
     assert asked.connector.provides() == {"account": Source.CRM, "ticket": Source.SUPPORT}
     assert rows_of(found["account"])[:2] == [
         Account(

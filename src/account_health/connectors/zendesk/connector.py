@@ -9,8 +9,7 @@ no organization.
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -24,6 +23,7 @@ from account_health.connectors.live import Ask, Gone, Live, Reader
 from account_health.connectors.live.ask import unix
 from account_health.connectors.zendesk.escalations import Escalations, half_the_time
 from account_health.connectors.zendesk.settings import ZendeskSettings
+from account_health.connectors.zendesk.strays import owners_of_domains
 from account_health.connectors.zendesk.tickets import (
     EXPORTED,
     LISTED,
@@ -35,12 +35,12 @@ from account_health.connectors.zendesk.tickets import (
     pages_of,
     reading,
 )
-from account_health.domains import registrable_domain
 from account_health.errors import SourceError
 from account_health.model import Source
 
 if TYPE_CHECKING:
     from account_health.connectors.base import Context
+    from account_health.connectors.http import Connection
     from account_health.identity import Record
 
 _PER_SECOND, _BURST = 2.5, 50
@@ -49,11 +49,14 @@ _EXPORTS_AT_ONCE = 5
 _EXPORT_BYTES = 32 * 1024 * 1024
 """A page of the export carries the whole first message of every ticket."""
 _BESIDE = {"include": "users,metric_sets"}
+_RECENT = timedelta(minutes=1)
 _READ, _EXPORT = "read", "read, as an admin"
 _COLUMNS = frozenset({"solved_at", "priority", "status", "reopened_count", "csat", "csat_low", "csat_high", "subject"})
 _UNSEARCHED = (
-    "Tickets without an organization could not be searched for; `requester_domains = false` leaves them out for good."
+    "Tickets without an organization could not be searched for; `requester_domains = false` leaves them out for good"
 )
+_CUT = "Tickets without an organization are left out, because the list of organizations was cut"
+_UNSEARCHED_OPEN = "Open tickets that were not updated within `history_days` could not be searched for"
 
 
 @dataclass(frozen=True)
@@ -64,6 +67,11 @@ class _Listing:
     rejected: Sequence[RejectedRow]
     truncated: str | None
     read_at: datetime
+    read_through: Connection
+
+    def serves(self, ask: Ask, now: datetime, kept: timedelta) -> bool:
+        """Whether it need not be read again; never twice for the tables of one question."""
+        return self.read_through is ask.connection or (not ask.refresh and now - self.read_at < kept)
 
 
 class Zendesk(Live[ZendeskSettings]):
@@ -80,6 +88,7 @@ class Zendesk(Live[ZendeskSettings]):
         self._exports = self._made(context, replace(manners, max_body_bytes=_EXPORT_BYTES))
         self._escalations = Escalations(settings)
         self._listing: _Listing | None = None
+        self._has_long_open = False
 
     def api(self, context: Context) -> Api:
         """The API, but for its exports."""
@@ -142,16 +151,19 @@ class Zendesk(Live[ZendeskSettings]):
     async def _all_organizations(self, ask: Ask) -> Mapping[str, Organization]:
         """Every organization by id; kept for a while, because it takes a call for 100 of them."""
         listing, kept = self._listing, timedelta(minutes=self.settings.organizations_minutes)
-        if listing is None or self._clock() - listing.read_at >= kept:
+        if listing is None or not listing.serves(ask, self._clock(), kept):
             own = replace(ask, rejected=[], truncated=None)
             request = self._request("organizations", **PAGED)
             items = own.items(Organization, request, pages_of("organizations"), needs=_READ)
             found = {organization.id: organization async for organization in items}
-            listing = _Listing(found, own.rejected, own.truncated, self._clock())
+            listing = _Listing(found, own.rejected, own.truncated, self._clock(), ask.connection)
             if not ask.is_probe:
                 self._listing = listing
         ask.rejected.extend(listing.rejected)
         ask.truncated = ask.truncated or listing.truncated
+        if (age := self._clock() - listing.read_at) > _RECENT:
+            minutes = age // timedelta(minutes=1)
+            ask.remarks.append(f"The list of organizations is {minutes} min old; `refresh` has it read again")
         return listing.organizations
 
     async def _accounts(self, ask: Ask) -> AsyncIterator[Mapping[str, Any]]:
@@ -160,26 +172,40 @@ class Zendesk(Live[ZendeskSettings]):
             yield organization.row()
 
     async def _tickets(self, ask: Ask) -> AsyncIterator[Mapping[str, Any] | Gone]:
-        escalated = []
-        async for ticket in self._exported(ask) if ask.records is None else self._of_organizations(ask):
+        escalated = self._escalations.waiting(ask)
+        async for ticket in self._of_all(ask) if ask.records is None else self._of_organizations(ask):
+            escalated.pop(ticket.id, None)
             if ticket.status == "deleted":
                 yield Gone(ticket.id)
             elif self._escalations.has(ticket):
-                escalated.append(ticket)
+                escalated[ticket.id] = ticket
             else:
                 yield ticket.row()
-        await self._escalations.look_up(ask, escalated)
-        for ticket in escalated:
+        await self._escalations.look_up(ask, escalated.values())
+        for ticket in escalated.values():
             yield self._escalations.row(ticket)
+        self._escalations.leave(ask, escalated.values())
+
+    async def _of_all(self, ask: Ask) -> AsyncIterator[Ticket]:
+        owners = {} if ask.is_probe else await self._owners(ask)
+        async for ticket in self._exported(ask):
+            yield ticket.found_in(owners)
+        if ask.is_probe or (ask.changed_since and self._has_long_open):
+            return
+        # The export goes by the last update; an open ticket is worst when nobody touches it.
+        found = await self._in_time(self._searched(ask, f"status<solved updated<{_days_later(ask.since)}"))
+        self._has_long_open = found is not None
+        ask.unsettled += [_UNSEARCHED_OPEN] if found is None else []
+        for ticket in found or ():
+            yield ticket.found_in(owners)
 
     async def _exported(self, ask: Ask) -> AsyncIterator[Ticket]:
         start, page = unix(ask.changed_since or ask.since), MOST if ask.is_probe else self.settings.export_page
         request = self._request("incremental", "tickets", "cursor", start_time=start, per_page=page, **_BESIDE)
-        owners = {} if ask.is_probe else await self._owners(ask)
         async with self._exports.open() as connection:
             export = replace(ask, connection=connection)
             async for ticket in export.items(Ticket, request, EXPORTED, needs=_EXPORT):
-                yield ticket.found_in(owners)
+                yield ticket
             ask.rows_total, ask.truncated = export.rows_total, export.truncated
             ask.connection.waited += connection.waited
 
@@ -191,40 +217,52 @@ class Zendesk(Live[ZendeskSettings]):
             request = self._request("organizations", organization, "tickets", **PAGED, **_BESIDE)
             async for ticket in ask.items(Ticket, request, LISTED, needs=_READ):
                 yield ticket
-        for ticket in await self._strays_in_time(ask):
+        strays = await self._in_time(self._strays(ask))
+        ask.unsettled += [_UNSEARCHED] if strays is None else []
+        for ticket in strays or ():
             yield ticket
 
-    async def _strays_in_time(self, ask: Ask) -> Sequence[Ticket]:
-        """Tickets without an organization that belong to an asked one, if half of the time is enough to find them."""
+    async def _in_time(self, tickets: Awaitable[Sequence[Ticket]]) -> Sequence[Ticket] | None:
+        """Tickets that are good to have; None if they could not be found in half of the time."""
         with suppress(SourceError), anyio.move_on_after(half_the_time()):
-            return await self._strays(ask)
-        ask.truncated = ask.truncated or _UNSEARCHED
-        return ()
+            return await tickets
+        return None
 
     async def _strays(self, ask: Ask) -> Sequence[Ticket]:
+        """Tickets without an organization that belong to an asked one; open ones however old, as for all accounts."""
         owners = {domain: owner for domain, owner in (await self._owners(ask)).items() if owner in ask.record_ids}
         found = []
         for domain in sorted(owners):
-            query = f"organization:none requester:*@{domain} updated>={ask.observed_from or ask.since:%Y-%m-%d}"
-            request = self._request("search", "export", query=query, **{"filter[type]": "ticket"}, **PAGED)
-            hits = ask.items(Hit, request, pages_of("results"), needs=_READ, is_row=False)
-            ids = [hit.id async for hit in hits]
-            for start in range(0, len(ids), MOST):
-                batch = ",".join(ids[start : start + MOST])
-                request = self._request("tickets", "show_many", ids=batch, **_BESIDE)
-                tickets = [t.found_in(owners) async for t in ask.items(Ticket, request, LISTED, needs=_READ)]
-                found += [ticket for ticket in tickets if ticket.organization_id in ask.record_ids]
+            since = f"{ask.observed_from or ask.since:%Y-%m-%d}"
+            for which in (f"updated>={since}", f"updated<{since} status<solved"):
+                tickets = await self._searched(ask, f"organization:none requester:*@{domain} {which}")
+                found += [ticket.found_in(owners) for ticket in tickets]
+        return [ticket for ticket in found if ticket.organization_id in ask.record_ids]
+
+    async def _searched(self, ask: Ask, query: str) -> list[Ticket]:
+        """What a search finds; only by their ids can tickets be read with what is loaded beside them."""
+        request = self._request("search", "export", query=query, **{"filter[type]": "ticket"}, **PAGED)
+        hits = ask.items(Hit, request, pages_of("results"), needs=_READ, is_row=False)
+        ids, found = [hit.id async for hit in hits], []
+        for start in range(0, len(ids), MOST):
+            batch = ",".join(ids[start : start + MOST])
+            request = self._request("tickets", "show_many", ids=batch, **_BESIDE)
+            found += [ticket async for ticket in ask.items(Ticket, request, LISTED, needs=_READ)]
         return found
 
     async def _owners(self, ask: Ask) -> Mapping[str, str]:
-        """Domain to the only organization that has it; several may have one, and then nobody can tell."""
+        """Domain to the organization that has it, if no other has, and no account but that organization's."""
         if not self.settings.requester_domains:
             return {}
-        owners: dict[str, set[str]] = defaultdict(set)
-        for organization in (await self._all_organizations(replace(ask, rejected=[]))).values():
-            for name in organization.domain_names or ():
-                owners[registrable_domain(name) or ""].add(organization.id)
-        return {domain: min(ids) for domain, ids in owners.items() if domain and len(ids) == 1}
+        own = replace(ask, rejected=[], truncated=None)
+        organizations = await self._all_organizations(own)
+        if own.truncated:  # whoever else has a domain may be among those that are missing
+            ask.unsettled.append(f"{_CUT}: {own.truncated}")
+            return {}
+        records = [organization.record(self.settings.account_id_fields) for organization in organizations.values()]
+        if self.settings.lists_accounts:
+            return owners_of_domains(records, {record.id: record.id for record in records}, ask.known)
+        return owners_of_domains(records, ask.known.link(self.name, records).accounts, ask.known)
 
     async def probes(self, ask: Ask) -> Sequence[Probe]:
         """Whether audits may be read, and whether the configured fields exist."""
@@ -248,3 +286,8 @@ class Zendesk(Live[ZendeskSettings]):
             advice = "Use the key of a field, as Zendesk's page of organization fields shows it, and not its title."
             return Probe(subject, f"there is no {' and no '.join(missing)}", is_ok=False, advice=advice)
         return Probe(subject, "can be read")
+
+
+def _days_later(instant: datetime) -> str:
+    """Late enough in every time zone, because a search goes by that of the Zendesk."""
+    return f"{instant + timedelta(days=2):%Y-%m-%d}"

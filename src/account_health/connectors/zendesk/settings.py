@@ -50,10 +50,13 @@ class ZendeskSettings(LiveSettings):
     requester_domains: bool = Field(
         default=True,
         description="Whether a ticket without an organization counts for the one organization that has the domain of "
-        "its requester's e-mail address; takes the list of all organizations, one call for 100 of them",
+        "its requester's e-mail address, if no other account has it; takes the list of all "
+        "organizations, one call for 100 of them",
     )
     organizations_minutes: Annotated[float, Field(ge=0)] = Field(
-        default=60, description="How long the list of all organizations is kept; no other call finds one by its domain"
+        default=60,
+        description="How long the list of all organizations is kept, unless a call asks for `refresh`; no other "
+        "call finds one by its domain",
     )
     archived_after_days: Annotated[int, Field(ge=1)] = Field(
         default=120,
@@ -71,8 +74,8 @@ class ZendeskSettings(LiveSettings):
     escalated_tags: tuple[str, ...] = Field(
         default=("escalated", "escalation"),
         description="A ticket with one of these tags is escalated, since the day it last came to carry one. That day "
-        "stands in its audits, which take a call a ticket; where they cannot be read, the ticket's solution or last "
-        "update stands for it, and that is said. The same holds for the next three settings",
+        "stands in its audits, which take a call a ticket; until they are read its escalation has no date, and the "
+        "table is partial. The same holds for the next three settings",
     )
     escalated_priorities: tuple[Priority, ...] = Field(
         default=(), description="A ticket with one of these priorities is escalated"
@@ -87,7 +90,8 @@ class ZendeskSettings(LiveSettings):
     )
     escalation_lookups: Annotated[int, Field(ge=0)] = Field(
         default=20,
-        description="Most escalated tickets whose audits are read in one go, the newest first; more for a nightly run",
+        description="Most escalated tickets whose audits are read in one go, the newest first; the others' follow in "
+        "the next readings. More for a nightly run",
     )
 
     @model_validator(mode="after")
