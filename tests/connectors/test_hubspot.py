@@ -17,7 +17,7 @@ from pydantic import ValidationError
 from account_health.connectors.base import Checkable
 from account_health.connectors.hubspot.settings import HubSpotSettings
 from account_health.errors import Fault
-from account_health.identity import Candidate
+from account_health.identity import Candidate, Known
 from account_health.testing import (
     ConnectorConformance,
     Exchange,
@@ -50,6 +50,7 @@ SUBJECT = Subject(
     ),
     asked="101",
     settings={
+        "searches_per_second": 1000,  # like the pace of requests, that of searches would only make tests slow
         "account_columns": {
             "segment": "segment__c",
             "arr": "arr",
@@ -135,7 +136,7 @@ SUPPORT = pipeline("0", "Support", s1=("New", "OPEN"), s3=("Tier 2", "OPEN"), s4
 
 def subject(**settings: Any) -> Subject:
     """A HubSpot account with these settings and no others."""
-    return replace(SUBJECT, settings=settings)
+    return replace(SUBJECT, settings={"searches_per_second": 1000, **settings})
 
 
 def ask(recording: Recording | None = None, *, one: bool = False, like: str | None = None, **settings: Any) -> Outcome:
@@ -217,7 +218,6 @@ def test_tickets_of_support_pipelines_come_with_their_priority_state_escalation_
             "priority": "urgent",
             "status": "open",
             "escalated_at": datetime(2026, 11, 19, 7, 5),
-            "reopened_count": 0,
             "subject": "Login fails since the update",
         },
         {
@@ -234,12 +234,11 @@ def test_tickets_of_support_pipelines_come_with_their_priority_state_escalation_
             "opened_at": datetime(2026, 11, 1, 11, 20),
             "priority": "normal",
             "status": "pending",
-            "reopened_count": 0,
             "subject": "Export is slow",
         },
     ]
     assert told(found, "ticket", "202") == [
-        {"ticket_id": "9005", "opened_at": datetime(2026, 11, 4, 12, 40), "status": "open", "reopened_count": 0}
+        {"ticket_id": "9005", "opened_at": datetime(2026, 11, 4, 12, 40), "status": "open"}
     ]
 
 
@@ -377,7 +376,11 @@ def test_one_account_takes_few_requests_and_no_search_of_all() -> None:
     found = ask(one=True)
     assert len(found.sent) <= 22
     searched = [body for kind in SEARCHED for body in bodies(found, f"{kind}/search")]
-    assert all({"101"} in [set(f.get("values", ())) for f in g["filters"]] for b in searched for g in b["filterGroups"])
+    mine = [{"101"}, {"101", None}]
+    marks = [
+        [{*f.get("values", ()), f.get("value")} for f in g["filters"]] for b in searched for g in b["filterGroups"]
+    ]
+    assert all(any(mark in mine for mark in group) for group in marks)
 
 
 def test_a_search_goes_on_after_the_last_id_instead_of_running_into_the_cap() -> None:
@@ -497,9 +500,11 @@ def test_what_counts_as_escalated_is_a_setting(ticket: dict[str, Any], escalated
     assert ticket_told(**ticket).get("escalated_at") == escalated_at
 
 
-@pytest.mark.parametrize(("text", "count"), [("3", 3), ("true", 1), ("No", 0), (None, 0)])
-def test_reopenings_are_a_number_or_a_yes(text: str | None, count: int) -> None:
-    assert ticket_told(ticket_columns={"reopened_count": "again"}, again=text)["reopened_count"] == count
+@pytest.mark.parametrize(("text", "count"), [("3", 3), ("0", 0), ("true", 1), ("No", 0), (None, None)])
+def test_reopenings_are_a_number_or_a_yes_and_nothing_is_known_of_them_where_none_is_written(
+    text: str | None, count: int | None
+) -> None:
+    assert ticket_told(ticket_columns={"reopened_count": "again"}, again=text).get("reopened_count") == count
 
 
 def test_a_reopened_ticket_is_open_although_it_was_closed_before() -> None:
@@ -708,6 +713,47 @@ def test_later_readings_ask_for_changes_and_drop_what_is_no_longer_an_account_or
     assert [f["propertyName"] for f in body["filterGroups"][0]["filters"]] == ["hs_lastmodifieddate", "hs_object_id"]
 
 
+@pytest.mark.parametrize(("kind", "table"), [("tickets", "ticket"), ("deals", "opportunity")])
+@pytest.mark.parametrize("now", [[], [("7", 0), ("8", 0)]])
+def test_what_is_taken_off_its_company_is_gone_after_the_next_changes(
+    kind: str, table: str, now: Iterable[tuple[str, int]]
+) -> None:
+    case = thing(
+        "9", createdate="2026-11-01T08:00:00Z", hs_pipeline_stage="1", dealtype="renewal", hs_is_closed="false"
+    )
+    before, after = (
+        hubspot_of(links, pipelines=[SUPPORT], **{kind: [case]}) for links in ({}, {f"{kind}/companies": {"9": now}})
+    )
+    first, second = readings(before, after)
+    assert (len(told(first, table)), told(second, table)) == (1, [])
+
+
+def test_an_engagement_that_loses_one_of_its_companies_stays_with_the_other() -> None:
+    meeting = thing("3", hs_timestamp="2026-11-01T08:00:00Z")
+    companies = [thing(i, name=i, lifecyclestage="customer") for i in ("101", "202")]
+    states = [
+        hubspot_of({"meetings/companies": {"3": [(i, 0) for i in own]}}, companies=companies, meetings=[meeting])
+        for own in (("101", "202"), ("202",), ())
+    ]
+    held = [
+        [account for account in ("101", "202") if told(found, "touchpoint", account)] for found in readings(*states)
+    ]
+    assert held == [["101", "202"], ["202"], []]
+
+
+def test_an_answer_whose_contact_left_the_company_is_gone_after_the_next_changes() -> None:
+    answer = thing("8", hs_survey_type="NPS", hs_value="9", hs_createdate="2026-11-01T08:00:00Z")
+    states = []
+    for companies in ([("101", 1)], []):
+        links: dict[str, Links] = {
+            "feedback_submissions/contacts": {"8": [("6", 98)]},
+            "contacts/companies": {"6": companies},
+        }
+        states.append(hubspot_of(links, feedback_submissions=[answer]))
+    first, second = readings(*states)
+    assert (len(told(first, "survey_response")), told(second, "survey_response")) == (1, [])
+
+
 def rating_told(**settings: Any) -> tuple[list[dict[str, Any]], int]:
     """One survey response of 1 November, as the settings make it, and how many were rejected."""
     properties, rules = parted(settings)
@@ -742,27 +788,94 @@ def test_a_text_finds_accounts_by_name_id_and_domain_and_who_shares_a_domain_wit
     found = ask(hubspot_of(companies=[northwind]), like="101.northwind.example", account_columns={"external_id": "crm"})
     assert told(found, "account")
     assert not delivery(found, "account").is_complete
-    by_text, by_mark, by_sharing = bodies(found, "companies/search")
+    by_mark, by_text, by_sharing = bodies(found, "companies/search")
     assert by_text["query"] == "101.northwind.example"
     holds = [(name, "*northwind.example*") for name in ("domain", "hs_additional_domains")]
     assert wanted(by_mark) == [*holds, ("crm", ["101.northwind.example"])]
     assert wanted(by_sharing) == [*holds, ("crm", ["N-1", "n-1"])]
 
 
+def searched_among(number: int) -> list[list[tuple[str, object]]]:
+    """What is looked for beside so many companies that a text could mean, search by search."""
+    companies = [
+        thing(str(i), name=f"North {i}", domain=f"north{i}.example", lifecyclestage="customer") for i in range(number)
+    ]
+    _by_text, *sharing = bodies(ask(hubspot_of(companies=companies), like="north"), "companies/search")
+    return [wanted(body) for body in sharing]
+
+
+def test_whoever_shares_a_domain_with_any_company_that_is_meant_is_looked_for() -> None:
+    found = searched_among(30)
+    assert {len(groups) for groups in found} == {4}
+    looked_for = {value for groups in found for _, value in groups}
+    assert looked_for == {f"*north{i}.example*" for i in range(30)}
+
+
+def test_when_too_many_companies_could_be_meant_all_are_read_instead_of_searching_for_each() -> None:
+    assert searched_among(60) == [[]]
+
+
+def test_an_exact_id_or_domain_is_searched_before_the_text() -> None:
+    first, second, *_ = bodies(ask(hubspot_of(), like="northwind.example"), "companies/search")
+    assert ("query" in first, "query" in second) == (False, True)
+
+
 def wanted(body: Any) -> list[tuple[str, object]]:
     """What each group of filters looks for among accounts."""
     groups = [[(f["propertyName"], f.get("value") or f["values"]) for f in g["filters"]] for g in body["filterGroups"]]
     assert {str(group[0]) for group in groups} == {"('lifecyclestage', ['customer'])"}
-    return [group[1] for group in groups]
+    return [mark for group in groups for mark in group[1:-1]]
 
 
 def test_a_number_is_looked_up_as_an_id_too() -> None:
-    _, by_mark, *_ = bodies(ask(hubspot_of(), like="101"), "companies/search")
+    by_mark, *_ = bodies(ask(hubspot_of(), like="101"), "companies/search")
     assert by_mark["filterGroups"][0]["filters"][1] == {
         "propertyName": "hs_object_id",
         "operator": "IN",
         "values": ["101"],
     }
+
+
+NORTHWIND = Candidate("A-1", "N-1", ("www.northwind.example",), "Northwind")
+ACME = Candidate("A-2", domains=("acme.example",), name="Acme")
+
+
+def ask_matched(*accounts: str) -> Outcome:
+    """What comes of asking for these accounts of another CRM, or for all of them."""
+    companies = [
+        thing("101", name="Northwind", domain="nw.example", crm="N-1", lifecyclestage="customer"),
+        thing("202", name="Acme", domain="acme.example", lifecyclestage="customer"),
+    ]
+    meetings = [thing("3", hs_timestamp="2026-11-01T08:00:00Z"), thing("4", hs_timestamp="2026-11-02T08:00:00Z")]
+    of: Mapping[str, Links] = {"meetings/companies": {"3": [("101", 0)], "4": [("202", 0)]}}
+    asked = subject(lists_accounts=False, account_columns={"external_id": "crm"})
+    query = replace(asked.all, accounts=accounts or None, known=Known((NORTHWIND, ACME)))
+    return anyio.run(partial(asked.ask, query, recording=hubspot_of(of, companies=companies, meetings=meetings)))
+
+
+def test_companies_are_matched_with_the_accounts_of_another_crm_by_external_id_and_domain() -> None:
+    found = ask_matched()
+    assert {d.table for d in found.deliveries} == {"ticket", "opportunity", "touchpoint", "survey_response"}
+    assert [told(found, "touchpoint", account)[0]["touchpoint_id"] for account in ("A-1", "A-2")] == ["3", "4"]
+    assert delivery(found, "touchpoint").likely == {"A-2"}
+
+
+def test_one_account_of_another_crm_is_looked_up_by_what_it_is_recognised_by() -> None:
+    found = ask_matched("A-1")
+    (search,) = bodies(found, "companies/search")
+    holds = [(name, "*northwind.example*") for name in ("domain", "hs_additional_domains")]
+    assert wanted(search) == [*holds, ("crm", ["A-1", "a-1", "N-1", "n-1"])]
+    (body,) = bodies(found, "deals/search")
+    belongs = {"propertyName": "associations.company", "operator": "EQ", "value": "101"}
+    assert all(belongs in group["filters"] for group in body["filterGroups"])
+
+
+def test_searches_keep_to_five_in_any_second_however_many_tables_ask_at_once() -> None:
+    asked = replace(SUBJECT, settings={**SUBJECT.settings, "searches_per_second": 4})
+    sent = anyio.run(asked.ask, asked.one).sent
+    at = [s.at for s in sent if s.request.url.path.endswith("/search")]
+    assert len(at) > 5
+    assert all(later - earlier > 1 for earlier, later in zip(at, at[5:], strict=False))
 
 
 def test_an_id_that_hubspot_cannot_have_is_not_asked_for() -> None:

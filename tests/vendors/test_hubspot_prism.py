@@ -42,6 +42,7 @@ def connector(vendor: Vendor, wire: Judged, **settings: Any) -> Connector:
         "account_columns": {"arr": "arr", "currency": "currency", "external_id": "crm_id"},
         "deal_pipelines": {"string": "renewal"},
         "escalated_stages": ["string"],
+        "searches_per_second": 1000,
         **settings,
     }
     return Subject(HubSpot, Path(), AS_OF, (), "", settings=given).build(wire)

@@ -17,11 +17,11 @@ from account_health.connectors.bottlecrm.objects import (
     Account,
     Case,
     Contact,
+    CustomField,
     Deal,
-    Field,
+    EscalationRule,
     Interaction,
     Invoice,
-    Policy,
 )
 from account_health.connectors.bottlecrm.settings import BottleCrmSettings
 from account_health.connectors.http import Api, Bearer, Manners, Offset, Request, Single, Unreadable, at
@@ -124,15 +124,15 @@ class BottleCrm(Live[BottleCrmSettings]):
 
     async def probes(self, ask: Ask) -> Sequence[Probe]:
         """Whether cases can be escalated at all, and whether the custom fields exist."""
-        policies = await self._policies(ask)
-        is_told = bool(policies or self.settings.escalated_priorities)
+        rules = await self._escalation_rules(ask)
+        is_told = bool(rules or self.settings.escalated_priorities)
         advice = "Set up an escalation policy, or name escalated_priorities; until then escalations are unknown."
-        found = [Probe("escalation policies", f"{policies} active", is_ok=is_told, advice="" if is_told else advice)]
+        found = [Probe("escalation policies", f"{rules} active", is_ok=is_told, advice="" if is_told else advice)]
         return [*found, await self._fields_probe(ask)] if self.settings.account_fields else found
 
     async def _fields_probe(self, ask: Ask) -> Probe:
         path, params = "/api/custom-fields/", {"target_model": "Account", "include_counts": "false"}
-        listed = ask.items(Field, Request("GET", path, params), Single("definitions"), needs="custom-fields:read")
+        listed = ask.items(CustomField, Request("GET", path, params), Single("definitions"), needs="custom-fields:read")
         known = {field.key async for field in listed}
         missing = [name for name in self.settings.account_fields.values() if name not in known]
         return Probe(
@@ -165,7 +165,7 @@ class BottleCrm(Live[BottleCrmSettings]):
 
     async def _tickets(self, ask: Ask) -> AsyncIterator[Mapping[str, Any]]:
         """Cases; older ones only while they are open. Those without an account are nobody's."""
-        if not self.settings.escalated_priorities and not await self._policies(ask):
+        if not self.settings.escalated_priorities and not await self._escalation_rules(ask):
             ask.untold = frozenset({"escalated_at"})
         since = ask.since.replace(tzinfo=UTC)
         for params in self._narrowed_cases(ask):
@@ -181,11 +181,11 @@ class BottleCrm(Live[BottleCrmSettings]):
         older = {"created_at__lte": last, "status": self.settings.open_statuses}
         return _of_accounts(ask) or [{"created_at__gte": first, "ordering": "created_at"}, older]
 
-    async def _policies(self, ask: Ask) -> int:
+    async def _escalation_rules(self, ask: Ask) -> int:
         """How many rules there are by which cases are escalated; without any of them none ever is."""
         request = Request("GET", "/api/cases/escalation-policies/")
-        found = ask.items(Policy, request, Single("policies"), needs=_CASES_MAY, is_row=False)
-        return sum([policy.is_active async for policy in found])
+        found = ask.items(EscalationRule, request, Single("policies"), needs=_CASES_MAY, is_row=False)
+        return sum([rule.is_active async for rule in found])
 
     async def _opportunities(self, ask: Ask) -> AsyncIterator[Mapping[str, Any]]:
         """Deals with existing accounts."""

@@ -10,14 +10,12 @@ from zoneinfo import ZoneInfo
 from pydantic import AwareDatetime
 
 from account_health.connectors.live import Vendor
+from account_health.connectors.live.words import Values, contract_meanings, known, score_columns
 from account_health.domains import registrable_domain
 from account_health.identity import Record
-from account_health.tables import CONTRACT_STATUSES
 
 if TYPE_CHECKING:
     from account_health.connectors.bottlecrm.settings import AccountColumn, BottleCrmSettings
-
-Values = dict[str, Any]
 
 OWED = ("Sent", "Viewed", "Partially_Paid", "Overdue")
 """Statuses of invoices that somebody has to pay. "Overdue" is set by a nightly job that may not run, so days decide."""
@@ -76,12 +74,10 @@ class Account(Vendor):
             values["customer_since"] = self.rollups.first_won_on
         if settings.closed_accounts and not self.is_active:
             values["lifecycle"] = "closed"
-        if values.get("crm_score") is not None:
-            low, high = settings.score_scale
-            values |= {"crm_score_low": low, "crm_score_high": high, "crm_score_higher_is": settings.score_higher_is}
+        values |= score_columns(values.get("crm_score"), settings.score_scale, settings.score_higher_is)
         values |= _money("arr", values.get("arr"), values.get("currency") or self.currency, settings)
         owner = next(iter(owners), None)
-        return _told(account_id=self.id, name=self.name, domains=self.domains, owner=owner, **values)
+        return known(account_id=self.id, name=self.name, domains=self.domains, owner=owner, **values)
 
     def _field(self, column: AccountColumn, settings: BottleCrmSettings) -> Any:
         """What stands in the custom field behind a column."""
@@ -107,7 +103,7 @@ class Case(Vendor):
         escalated_at = self.last_escalation_fired_at if self.escalation_count else None
         if self.priority in settings.escalated_priorities:
             escalated_at = escalated_at or self.created_at
-        return _told(
+        return known(
             account_id=self.account and self.account.id,
             ticket_id=self.id,
             subject=self.name,
@@ -119,13 +115,13 @@ class Case(Vendor):
         )
 
 
-class Policy(Vendor):
+class EscalationRule(Vendor):
     """A rule by which cases of one priority are escalated."""
 
     is_active: bool
 
 
-class Field(Vendor):
+class CustomField(Vendor):
     """A custom field."""
 
     key: str
@@ -145,7 +141,7 @@ class Deal(Vendor):
 
     def row(self, settings: BottleCrmSettings) -> Values:
         """It as an opportunity; stages are each organisation's own, their kind is not."""
-        return _told(
+        return known(
             account_id=self.account and self.account.id,
             opportunity_id=self.id,
             kind=settings.deal_types.get(self.opportunity_type or ""),
@@ -169,7 +165,7 @@ class Invoice(Vendor):
 
     def row(self, settings: BottleCrmSettings) -> Values:
         """It as an invoice."""
-        return _told(
+        return known(
             account_id=self.account,
             invoice_id=self.id,
             status=_ours(_INVOICE_STATUSES, self.status),
@@ -201,7 +197,7 @@ class Interaction(Vendor):
         kind = settings.interaction_kinds.get(self.kind)
         reached = _CALL_OUTCOMES.get(self.outcome or "") if kind == "call" else None
         attended = True if kind == "meeting" and settings.meetings_attended else reached
-        return _told(
+        return known(
             account_id=account_id,
             touchpoint_id=self.id,
             at=self.occurred_at,
@@ -210,10 +206,6 @@ class Interaction(Vendor):
             attended=attended,
             replied=reached if self.direction == "outbound" else None,
         )
-
-
-def _told(**values: Any) -> Values:
-    return {name: value for name, value in values.items() if value is not None}
 
 
 def _ours(words: Mapping[str, str], word: str | None) -> str | None:
@@ -232,7 +224,4 @@ def _midnight(day: date, settings: BottleCrmSettings) -> datetime:
 
 
 def _contract_status(word: Any, settings: BottleCrmSettings) -> str | None:
-    ours = dict(zip(CONTRACT_STATUSES, CONTRACT_STATUSES, strict=True)) | settings.contract_words
-    return _ours(
-        {theirs.casefold(): our for theirs, our in ours.items()}, word.casefold() if isinstance(word, str) else word
-    )
+    return _ours(contract_meanings(settings.contract_words), word.casefold() if isinstance(word, str) else word)

@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable
 from typing import Annotated, Literal, Self
 from zoneinfo import ZoneInfo
 
 from pydantic import Field, field_validator, model_validator
 
 from account_health.connectors.live import LiveSettings, Secret
-from account_health.tables import ContractStatus, Currency
+from account_health.connectors.live.words import (
+    EXECUTIVE_TITLES,
+    NOT_EXECUTIVE_TITLES,
+    REVIEW_WORDS,
+    SCORE_COLUMNS,
+    ContractWords,
+    DealKind,
+    Priority,
+    ScoreHigherIs,
+    ScoreScale,
+    says,
+)
+from account_health.tables import Currency
 
 AccountColumn = Literal[
     "segment", "lifecycle", "customer_since", "arr", "currency", "licensed_seats", "renewal_date", "contract_status",
     "champion_active", "crm_score", "crm_status", "external_id",
 ]  # fmt: skip
-DealKind = Literal["renewal", "expansion", "downgrade"]
-Priority = Literal["low", "normal", "high", "urgent"]
 Status = Literal["open", "pending", "solved", "closed"]
 Touch = Literal["meeting", "call", "mail"]
 
@@ -40,13 +48,9 @@ class BottleCrmSettings(LiveSettings):
     account_fields: dict[AccountColumn, str] = Field(
         default={}, description="Our column = key of a custom field of accounts; BottleCRM has no fields of its own"
     )
-    contract_words: dict[str, ContractStatus] = Field(
-        default={}, description="Value of the field behind contract_status = our word; our own words need no entry"
-    )
-    score_scale: tuple[float, float] = Field(
-        default=(0, 100), description="Lowest and highest value of the field behind crm_score"
-    )
-    score_higher_is: Literal["healthier", "riskier"] = Field(default="healthier", description="What a high value means")
+    contract_words: ContractWords = Field(default={})
+    score_scale: ScoreScale = (0, 100)
+    score_higher_is: ScoreHigherIs = "healthier"
     first_deal_is_start: bool = Field(
         default=False,
         description="Whether an account became a customer on the day of its first won deal; not so where customers "
@@ -87,7 +91,7 @@ class BottleCrmSettings(LiveSettings):
         description="Kind of an interaction = our word; other kinds are left out, as enquiries are",
     )
     review_subjects: tuple[str, ...] = Field(
-        default=("qbr", "ebr", "business review"),
+        default=REVIEW_WORDS,
         description="Words in the subject of a meeting that make it a business review",
     )
     meetings_attended: bool = Field(
@@ -95,15 +99,12 @@ class BottleCrmSettings(LiveSettings):
         description="Whether a meeting that was logged is one that the customer attended; BottleCRM does not say",
     )
     executive_titles: tuple[str, ...] = Field(
-        default=(
-            "chief", "ceo", "cfo", "cio", "cto", "coo", "cmo", "cro", "cpo", "ciso", "president", "vp", "svp", "evp",
-            "founder", "co-founder", "managing director",
-        ),
+        default=EXECUTIVE_TITLES,
         description="Words in a contact's title that make an executive, so that what is logged on that contact is a "
         "touch with one; empty: nothing is known of executives",
-    )  # fmt: skip
+    )
     not_executive_titles: tuple[str, ...] = Field(
-        default=("assistant",), description="Words in a contact's title that make none after all"
+        default=NOT_EXECUTIVE_TITLES, description="Words in a contact's title that make none after all"
     )
     most_executives: Annotated[int, Field(ge=1)] = Field(
         default=10, description="Most executives of one account whose interactions are read; one call for each"
@@ -137,7 +138,7 @@ class BottleCrmSettings(LiveSettings):
         """Columns of accounts that the custom fields and the other settings make known."""
         told: set[str] = {*self.account_fields}
         told |= {"currency"} if "arr" in told else set()
-        told |= {"crm_score_low", "crm_score_high", "crm_score_higher_is"} if "crm_score" in told else set()
+        told |= SCORE_COLUMNS if "crm_score" in told else set()
         told |= {"lifecycle"} if self.closed_accounts else set()
         return frozenset(told | ({"customer_since"} if self.first_deal_is_start else set()))
 
@@ -148,14 +149,8 @@ class BottleCrmSettings(LiveSettings):
 
     def is_review(self, subject: str | None) -> bool:
         """Whether a meeting with this subject is a business review."""
-        return _says(self.review_subjects, subject)
+        return says(self.review_subjects, subject)
 
     def is_executive(self, title: str | None) -> bool:
         """Whether somebody with this title is an executive."""
-        return _says(self.executive_titles, title) and not _says(self.not_executive_titles, title)
-
-
-def _says(words: Iterable[str], text: str | None) -> bool:
-    """Whether the text holds one of the words or phrases, in upper or lower case, not as a part of a longer word."""
-    spoken = "|".join(re.escape(word.strip()) for word in words if word.strip())
-    return bool(spoken) and re.search(rf"(?<!\w)(?:{spoken})(?!\w)", text or "", re.IGNORECASE) is not None
+        return says(self.executive_titles, title) and not says(self.not_executive_titles, title)

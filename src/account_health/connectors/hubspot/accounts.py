@@ -14,10 +14,12 @@ from account_health.domains import registrable_domain
 if TYPE_CHECKING:
     from account_health.connectors.hubspot.objects import CrmObject
     from account_health.connectors.hubspot.settings import HubSpotSettings
+    from account_health.identity import Record
 
 NEEDS = "crm.objects.companies.read"
 _QUERY_CHARACTERS = 200
-_SHARED_DOMAINS = 20
+_MOST_GROUPS = 100
+"""With more to look for than this, reading all accounts takes fewer searches."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,16 @@ class Accounts:
             )
             yield rows.account(company, owners, settings) if is_account else Gone(company.id)
 
+    async def records(self, ask: Ask) -> AsyncIterator[Record]:
+        """Companies by what the asked accounts are recognised by, or all that count as accounts."""
+        groups: Sequence[Sequence[Filter]] = [[]]
+        if ask.accounts is not None:
+            domains = dict.fromkeys(registrable_domain(domain) for a in ask.accounts for domain in a.domains)
+            external_ids = dict.fromkeys(i for a in ask.accounts for i in (a.id, a.external_id))
+            groups = self._marked(domains, external_ids)
+        async for company in self._searched(ask, groups):
+            yield rows.record(company, self.settings)
+
     def _groups(self, ask: Ask) -> Sequence[Sequence[Filter]]:
         if ask.changed_since:  # without the filter of accounts, so that a company that ceased to be one is seen
             return [[since("hs_lastmodifieddate", ask.changed_since)]]
@@ -49,24 +61,24 @@ class Accounts:
         """Accounts that the text could mean, then those that share a domain or an external id with one of them."""
         text = like.strip()[:_QUERY_CHARACTERS]
         by_id = [[among("hs_object_id", ids)] for ids in chunks(numbers([text]), VALUES)]
-        meant = [company async for company in self._searched(ask, [[]], text)] if text else []
-        meant += [
-            company
-            async for company in self._searched(ask, [*by_id, *self._marked([registrable_domain(text)], [text])])
-        ]
+        exact = [*by_id, *self._marked([registrable_domain(text)], [text])]
+        meant = [company async for company in self._searched(ask, exact)]
+        meant += [company async for company in self._searched(ask, [[]], text)] if text else []
         domains = dict.fromkeys(registrable_domain(domain) for company in meant for domain in rows.domains(company))
         external_ids = dict.fromkeys(company.get(self.settings.accounts.get("external_id")) for company in meant)
         for company in meant:
             yield company
-        async for company in self._searched(ask, self._marked(domains, external_ids)):
+        sharing = self._marked(domains, external_ids)
+        async for company in self._searched(ask, sharing if len(sharing) <= _MOST_GROUPS else [[]]):
             yield company
 
     def _marked(self, domains: Iterable[str | None], external_ids: Iterable[str | None]) -> list[list[Filter]]:
         """Groups for companies that carry one of the domains or external ids."""
-        some = [domain for domain in domains if domain][:_SHARED_DOMAINS]
+        some, external_id = filter(None, domains), self.settings.accounts.get("external_id")
         groups = [[holds(name, domain)] for domain in some for name in ("domain", "hs_additional_domains")]
-        ids, external_id = [i for i in external_ids if i][:VALUES], self.settings.accounts.get("external_id")
-        return [*groups, [among(external_id, ids)]] if external_id and ids else groups
+        if external_id:
+            groups += [[among(external_id, ids)] for ids in chunks(filter(None, external_ids), VALUES)]
+        return groups
 
     @property
     def _own(self) -> list[Filter]:

@@ -44,7 +44,8 @@ class Cases:
         }
         open_ones = lacks(settings.tickets.get("solved_at", "closed_date"))
         async for company, ticket in self._owned(ask, "tickets", open_ones, properties, TICKETS_NEED):
-            yield rows.ticket(ticket, company, stages, settings) or Gone(ticket.id)
+            row = company and rows.ticket(ticket, company, stages, settings)
+            yield row or Gone(ticket.id)
 
     async def deals(self, ask: Ask) -> AsyncIterator[Mapping[str, Any] | Gone]:
         """Deals about what an account already has."""
@@ -54,7 +55,8 @@ class Cases:
         kinds = rows.deal_kinds(pipelines, settings)
         properties = {*rows.DEAL_PROPERTIES, *settings.deals.values()}
         async for company, deal in self._owned(ask, "deals", equals("hs_is_closed", "false"), properties, DEALS_NEED):
-            yield rows.opportunity(deal, company, kinds, settings) or Gone(deal.id)
+            row = company and rows.opportunity(deal, company, kinds, settings)
+            yield row or Gone(deal.id)
 
     def _require(self, setting: str, words: Iterable[str], there: Iterable[Pipeline | Stage]) -> None:
         """Raises SourceError for a name that HubSpot does not have: nothing would match it, and nobody would know."""
@@ -70,14 +72,15 @@ class Cases:
 
     async def _owned(
         self, ask: Ask, kind: str, open_ones: Filter, properties: Iterable[str], needs: str
-    ) -> AsyncIterator[tuple[str, CrmObject]]:
+    ) -> AsyncIterator[tuple[str | None, CrmObject]]:
+        """Each record with its company, if that is an asked one; a record may have been taken off its company."""
         changed = [since("hs_lastmodifieddate", ask.changed_since or ask.since)]
         groups = of_asked(ask, [changed] if ask.changed_since else [changed, [open_ones]])
         async for batch in batches(self.crm.search(ask, kind, groups, properties, needs=needs), LINKS):
             homes = await home_of(self.crm, ask, kind, [found.id for found in batch], needs=needs)
             for found in batch:
-                if found.id in homes and is_asked(ask, homes[found.id]):
-                    yield homes[found.id], found
+                company = homes.get(found.id)
+                yield company if company and is_asked(ask, company) else None, found
 
 
 async def home_of(crm: Crm, ask: Ask, kind: str, ids: Collection[str], *, needs: str) -> Mapping[str, str]:

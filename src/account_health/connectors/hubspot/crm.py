@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from account_health.connectors.http import Cursor, Paginator, Request, Single, Unreadable, at
-from account_health.connectors.hubspot.objects import CrmObject, Link, Links, Owner, Pipeline, Property
+from account_health.connectors.http import Api, Cursor, Paginator, Request, Single, Unreadable, at
+from account_health.connectors.hubspot.objects import Associated, Associations, CrmObject, Owner, Pipeline, Property
 from account_health.connectors.live.ask import unix
 from account_health.errors import Fault, SourceError
 
@@ -69,7 +69,7 @@ def _after(request: Request, last: str) -> Request:
 
 
 @dataclass(frozen=True)
-class _MoreLinks(Paginator):
+class _MoreAssociations(Paginator):
     """Associations of many records; those with more than fit on a page are asked for again."""
 
     def items_of(self, page: Any) -> Sequence[Any]:
@@ -115,7 +115,10 @@ def of_asked(ask: Ask, groups: Iterable[Sequence[Filter]]) -> list[list[Filter]]
     """The groups, each narrowed to records that belong to one of the asked companies, if some were asked for."""
     if ask.records is None:
         return [list(group) for group in groups]
-    asked = [among("associations.company", ids) for ids in chunks(numbers(ask.record_ids), VALUES)]
+    companies = numbers(ask.record_ids)
+    if len(companies) == 1:  # what HubSpot's guide shows
+        return [[*group, equals("associations.company", companies[0])] for group in groups]
+    asked = [among("associations.company", ids) for ids in chunks(companies, VALUES)]
     return [[*group, belongs] for belongs in asked for group in groups]
 
 
@@ -157,6 +160,8 @@ class Crm:
     """One version of HubSpot's CRM API."""
 
     version: str
+    searches: Api
+    """The API for searches, because they have a small limit of their own."""
 
     def path(self, api: str, rest: str = "") -> str:
         """Where something of the API is: numbered versions stand before its name, dates after it."""
@@ -186,8 +191,19 @@ class Crm:
             request = Request(
                 "POST", self.path("objects", f"{kind}/search"), body=body | ({"query": text} if text else {})
             )
-            async for found in ask.items(CrmObject, request, ById(), needs=needs):
+            async for found in self._searched(ask, request, needs):
                 yield found
+
+    async def _searched(self, ask: Ask, request: Request, needs: str) -> AsyncIterator[CrmObject]:
+        async with self.searches.open() as connection:
+            search = replace(ask, connection=connection, rows_total=0, truncated=None)
+            async for found in search.items(CrmObject, request, ById(), needs=needs):
+                yield found
+            ask.rows_total += search.rows_total
+            ask.truncated = ask.truncated or search.truncated
+            # Searches wait side by side, so the longest wait stands for all of them.
+            ask.connection.waited = max(ask.connection.waited, connection.waited)
+            ask.connection.clock_skew = ask.connection.clock_skew or connection.clock_skew
 
     async def read(
         self, ask: Ask, kind: str, ids: Collection[str], properties: Iterable[str], *, needs: str
@@ -205,13 +221,13 @@ class Crm:
 
     async def links(
         self, ask: Ask, source: str, target: str, ids: Collection[str], *, needs: str
-    ) -> Mapping[str, Sequence[Link]]:
+    ) -> Mapping[str, Sequence[Associated]]:
         """The records of kind `target` that each of the others belongs to."""
-        found: dict[str, list[Link]] = defaultdict(list)
+        found: dict[str, list[Associated]] = defaultdict(list)
         for chunk in chunks(ids, LINKS):
             path = self.path("associations", f"{source}/{target}/batch/read")
             request = Request("POST", path, body={"inputs": [{"id": i} for i in chunk]})
-            async for links in ask.items(Links, request, _MoreLinks(), needs=needs, is_row=False):
+            async for links in ask.items(Associations, request, _MoreAssociations(), needs=needs, is_row=False):
                 found[links.source.id] += links.to
         return found
 

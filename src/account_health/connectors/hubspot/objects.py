@@ -84,7 +84,7 @@ class AssociationType(Vendor):
     id: str = Field(alias="typeId")
 
 
-class Link(Vendor):
+class Associated(Vendor):
     """A record that another one belongs to."""
 
     id: str = Field(alias="toObjectId")
@@ -101,8 +101,8 @@ class Reference(Vendor):
     id: str
 
 
-class Links(Vendor):
+class Associations(Vendor):
     """The records of one kind that a record belongs to."""
 
     source: Reference = Field(alias="from")
-    to: tuple[Link, ...] = ()
+    to: tuple[Associated, ...] = ()

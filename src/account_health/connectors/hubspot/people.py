@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from account_health.connectors.hubspot import rows, touches
+from account_health.connectors.hubspot import touches
 from account_health.connectors.hubspot.cases import home_of
 from account_health.connectors.hubspot.crm import (
     LINKS,
@@ -25,6 +25,7 @@ from account_health.connectors.hubspot.crm import (
     since,
 )
 from account_health.connectors.live import Ask, Gone
+from account_health.connectors.live.words import Values, known
 
 if TYPE_CHECKING:
     from account_health.connectors.hubspot.objects import CrmObject
@@ -62,11 +63,21 @@ class People:
                 properties = touches.ENGAGEMENT_PROPERTIES[kind]
                 found = self.crm.search(ask, kind, of_asked(ask, groups), properties, needs=NEEDS[kind])
                 async for batch in batches(found, LINKS):
-                    companies = await self._companies(ask, kind, [engagement.id for engagement in batch])
-                    ours = [engagement for engagement in batch if companies[engagement.id]]
-                    for touchpoint, values in (await self._meant(ask, kind, ours, seen)).items():
-                        for company in companies[touchpoint]:
-                            yield {"account_id": company, **values} if values else Gone(touchpoint)
+                    async for row in self._of_batch(ask, kind, batch, seen):
+                        yield row
+
+    async def _of_batch(
+        self, ask: Ask, kind: str, batch: Sequence[CrmObject], seen: _Seen
+    ) -> AsyncIterator[Mapping[str, Any] | Gone]:
+        """The rows of each engagement, in place of those that an earlier reading gave to other companies too."""
+        companies = await self._companies(ask, kind, [engagement.id for engagement in batch])
+        ours = [engagement for engagement in batch if companies[engagement.id]]
+        meant = await self._meant(ask, kind, ours, seen)
+        for engagement in batch:
+            yield Gone(engagement.id)
+            if values := meant.get(engagement.id):
+                for company in companies[engagement.id]:
+                    yield {"account_id": company, **values}
 
     async def _companies(self, ask: Ask, kind: str, ids: Sequence[str]) -> Mapping[str, Sequence[str]]:
         """The companies that took part in each engagement; of the asked ones, if some were asked for."""
@@ -78,9 +89,7 @@ class People:
             for i in ids
         }
 
-    async def _meant(
-        self, ask: Ask, kind: str, batch: Sequence[CrmObject], seen: _Seen
-    ) -> Mapping[str, rows.Values | None]:
+    async def _meant(self, ask: Ask, kind: str, batch: Sequence[CrmObject], seen: _Seen) -> Mapping[str, Values | None]:
         """What each engagement means; None: it did not take place."""
         if kind == "emails":
             touches.note_answers(batch, seen.answered)
@@ -93,7 +102,7 @@ class People:
         for found in batch:
             values = meaning(found, self.settings)
             executive = touches.anyone(seen.executives[contact] for contact in people[found.id])
-            meant[found.id] = values and values | rows.known(executive=executive)
+            meant[found.id] = values and values | known(executive=executive)
         return meant
 
     async def _look_up(self, ask: Ask, contacts: set[str], executives: dict[str, bool | None]) -> None:
@@ -112,12 +121,13 @@ class People:
             for found in batch:
                 contact = contacts.get(found.id, "")
                 company, values = homes.get(contact), touches.response(found, self.settings)
-                if company is None or not is_asked(ask, company) or touches.is_before(ask.since, values):
-                    continue
-                if values and touches.is_off_scale(values):
+                is_ours = company is not None and is_asked(ask, company)
+                if not values or not is_ours or touches.is_before(ask.since, values):
+                    yield Gone(found.id)
+                elif touches.is_off_scale(values):
                     ask.reject(f"survey_response {found.id}", _OFF_SCALE, company)
                 else:
-                    yield {"account_id": company, "respondent": contact, **values} if values else Gone(found.id)
+                    yield {"account_id": company, "respondent": contact, **values}
 
     async def _answers(self, ask: Ask) -> AsyncIterator[CrmObject]:
         properties = touches.RESPONSE_PROPERTIES

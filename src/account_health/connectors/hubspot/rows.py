@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -10,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from account_health.tables import CONTRACT_STATUSES
+from account_health.connectors.live.words import Values, contract_meanings, known, score_columns
+from account_health.identity import Record
 
 if TYPE_CHECKING:
     from account_health.connectors.hubspot.objects import CrmObject, Pipeline
-    from account_health.connectors.hubspot.settings import AccountColumn, DealKind, HubSpotSettings
-
-Values = dict[str, Any]
+    from account_health.connectors.hubspot.settings import AccountColumn, HubSpotSettings
+    from account_health.connectors.live.words import DealKind
 
 ENTERED = ("hs_v2_date_entered_", "hs_date_entered_")
 """Before a stage's id: when a ticket entered it. Which of the two exists depends on the age of the pipeline."""
@@ -55,24 +54,16 @@ def day(text: str | None) -> Any:
     return found.date() if isinstance(found, datetime) else found
 
 
-def says(words: Iterable[str], text: str | None) -> bool:
-    """Whether one of the words or phrases stands in the text, as whole words.
-
-    >>> says(["vp"], "VP, Sales"), says(["vp"], "MVP of the year")
-    (True, False)
-    """
-    return any(re.search(rf"(?<!\w){re.escape(word)}(?!\w)", (text or "").casefold()) for word in words)
-
-
-def known(**values: Any) -> Values:
-    """The values that are there."""
-    return {name: value for name, value in values.items() if value is not None}
-
-
 def domains(company: CrmObject) -> tuple[str, ...]:
     """The domains of a company, its main one first."""
     parts = f"{company.get('domain') or ''};{company.get('hs_additional_domains') or ''}".split(";")
     return tuple(dict.fromkeys(part.strip() for part in parts if part.strip()))
+
+
+def record(company: CrmObject, settings: HubSpotSettings) -> Record:
+    """What a company can be matched by."""
+    external_id = company.get(settings.accounts.get("external_id"))
+    return Record(company.id, company.get("name") or "", (external_id,) if external_id else (), domains(company))
 
 
 def account(company: CrmObject, owners: Mapping[str, str], settings: HubSpotSettings) -> Values:
@@ -81,7 +72,7 @@ def account(company: CrmObject, owners: Mapping[str, str], settings: HubSpotSett
     def get(column: AccountColumn) -> str | None:
         return company.get(settings.accounts.get(column))
 
-    score, currency = get("crm_score"), _currency(get("currency"), settings)
+    currency = _currency(get("currency"), settings)
     return known(
         account_id=company.id,
         name=company.get("name") or company.get("domain") or company.id,
@@ -97,12 +88,9 @@ def account(company: CrmObject, owners: Mapping[str, str], settings: HubSpotSett
         contract_status=_contract_status(get("contract_status"), settings),
         champion_active=get("champion_active"),
         parent_id=get("parent_id"),
-        crm_score=score,
-        crm_score_low=settings.score_low if score else None,
-        crm_score_high=settings.score_high if score else None,
-        crm_score_higher_is=settings.score_higher_is if score else None,
         crm_status=get("crm_status"),
         external_id=get("external_id"),
+        **score_columns(get("crm_score"), settings.score_scale, settings.score_higher_is),
     )
 
 
@@ -111,8 +99,7 @@ def _currency(code: str | None, settings: HubSpotSettings) -> str | None:
 
 
 def _contract_status(word: str | None, settings: HubSpotSettings) -> str | None:
-    ours = dict(zip(CONTRACT_STATUSES, CONTRACT_STATUSES, strict=True)) | settings.contract_words
-    return {theirs.casefold(): our for theirs, our in ours.items()}.get((word or "").casefold())
+    return contract_meanings(settings.contract_words).get((word or "").casefold())
 
 
 @dataclass(frozen=True)
@@ -195,10 +182,9 @@ def _yes(text: str) -> bool | None:
 
 
 def _reopened(text: str | None) -> Any:
-    """How often; an empty property means never, because a workflow writes it when a ticket is reopened."""
-    if text is None:
-        return 0
-    return text if _yes(text) is None else int(_yes(text) or 0)
+    """How often; nothing says that an empty property means never."""
+    answer = None if text is None else _yes(text)
+    return text if answer is None else int(answer)
 
 
 def deal_kinds(pipelines: Iterable[Pipeline], settings: HubSpotSettings) -> Mapping[str, DealKind]:

@@ -8,7 +8,17 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from account_health.connectors.live import LiveSettings, Secret
-from account_health.tables import ContractStatus, Currency
+from account_health.connectors.live.words import (
+    EXECUTIVE_TITLES,
+    NOT_EXECUTIVE_TITLES,
+    REVIEW_WORDS,
+    ContractWords,
+    DealKind,
+    Priority,
+    ScoreHigherIs,
+    ScoreScale,
+)
+from account_health.tables import Currency
 
 AccountColumn = Literal[
     "segment", "owner", "lifecycle", "customer_since", "arr", "currency", "licensed_seats", "renewal_date",
@@ -17,7 +27,6 @@ AccountColumn = Literal[
 TicketColumn = Literal["opened_at", "solved_at", "priority", "subject", "escalated_at", "reopened_count"]
 DealColumn = Literal["amount", "created_at", "close_date"]
 Engagement = Literal["meetings", "calls", "emails"]
-DealKind = Literal["renewal", "expansion", "downgrade"]
 
 ACCOUNT_COLUMNS: dict[AccountColumn, str] = {
     "owner": "hubspot_owner_id",
@@ -58,6 +67,14 @@ class HubSpotSettings(LiveSettings):
     api_version: Annotated[str, Field(pattern=r"^(v3|20\d\d-\d\d)$")] = Field(
         default="2026-09", description="Version of its API, e.g. `2026-09`; `v3` ends in September 2027"
     )
+    searches_per_second: Annotated[float, Field(gt=0, le=1000)] = Field(
+        default=4, description="Most searches a second; on every plan HubSpot admits 5 to all its clients together"
+    )
+    lists_accounts: bool = Field(
+        default=True,
+        description="Whether its companies are the accounts; false if another CRM lists them, then those that are "
+        "accounts by the next two settings are matched with them by external_id and domain",
+    )
     account_property: str = Field(default="lifecyclestage", description="Company property that makes it an account")
     account_values: tuple[str, ...] = Field(
         default=("customer",), description="Internal values of it that do; empty: every company is an account"
@@ -68,22 +85,19 @@ class HubSpotSettings(LiveSettings):
         " renewal_date, contract_status, champion_active, crm_score (the health score), external_id; and owner,"
         " lifecycle, parent_id, crm_status (the sentiment set by customer success), which have defaults",
     )
-    contract_words: dict[str, ContractStatus] = Field(
-        default={}, description="Value of the property behind contract_status = our word; our own words need no entry"
-    )
-    score_low: float = Field(default=0, description="Lowest value of the property behind crm_score")
-    score_high: float = Field(default=100, description="Highest value of it")
-    score_higher_is: Literal["healthier", "riskier"] = Field(default="healthier", description="What a high value means")
+    contract_words: ContractWords = Field(default={})
+    score_scale: ScoreScale = (0, 100)
+    score_higher_is: ScoreHigherIs = "healthier"
     currency: Currency | None = Field(
         default=None, description="Currency of amounts that carry none; without it such amounts of deals are left out"
     )
     ticket_columns: dict[TicketColumn, str] = Field(
         default={},
         description="Our column = ticket property. There is no default for escalated_at (a date, or true: since it was"
-        " opened) and reopened_count (a number, or true for once; empty means never)",
+        " opened) and reopened_count (a number, or true for once; of a ticket where it is empty it is unknown)",
     )
     ticket_pipelines: Words = Field(default=(), description="Ticket pipelines that are support; empty: all")
-    ticket_priorities: dict[str, Literal["low", "normal", "high", "urgent"]] = Field(
+    ticket_priorities: dict[str, Priority] = Field(
         default={"LOW": "low", "MEDIUM": "normal", "HIGH": "high", "URGENT": "urgent"},
         description="Internal value of the ticket's priority = our word",
     )
@@ -109,9 +123,7 @@ class HubSpotSettings(LiveSettings):
         default=("meetings", "calls", "emails"), description="What counts as a touchpoint"
     )
     review_titles: Words = Field(
-        default=("qbr", "ebr", "business review"),
-        description="Words in a meeting's title or type that make it a business review",
-        validate_default=True,
+        default=REVIEW_WORDS, description="Words in a meeting's title or type that make it a business review"
     )
     attended_outcomes: Words = Field(
         default=("completed",), description="Meeting outcomes that mean: the customer was there"
@@ -127,14 +139,10 @@ class HubSpotSettings(LiveSettings):
         default=(CONNECTED_CALL,), description="Ids of call outcomes that mean: we spoke to somebody"
     )
     executive_titles: Words = Field(
-        default=(
-            "chief", "ceo", "cfo", "cio", "cto", "coo", "cmo", "cro", "cpo", "ciso", "president", "vp", "svp", "evp",
-            "founder", "co-founder", "managing director",
-        ),
-        description="Words in a contact's job title that make an executive",
-    )  # fmt: skip
+        default=EXECUTIVE_TITLES, description="Words in a contact's job title that make an executive"
+    )
     not_executive_titles: Words = Field(
-        default=("assistant",), description="Words in a contact's job title that make none after all"
+        default=NOT_EXECUTIVE_TITLES, description="Words in a contact's job title that make none after all"
     )
     executive_roles: Words = Field(
         default=("executive_sponsor",), description="Buying roles of a contact that make an executive"

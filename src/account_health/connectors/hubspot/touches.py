@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from account_health.connectors.hubspot.rows import Values, instant, known, named, says
+from account_health.connectors.hubspot.rows import instant, named
+from account_health.connectors.live.words import Values, known, says
 
 if TYPE_CHECKING:
     from account_health.connectors.hubspot.objects import CrmObject
