@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from account_health.connectors.files.matching import Ambiguity, Match, Matches, match_keys
 from account_health.domains import FREE_MAIL, registrable_domain
-from account_health.identity import Ambiguity, Candidate, Known, Link, Match, Matches, Record, match_keys
+from account_health.identity import Candidate, Known, Link, Record
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

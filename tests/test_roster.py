@@ -9,7 +9,7 @@ import pytest
 from account_health.assess import assess
 from account_health.model import Source, State
 from account_health.search import Wanted, search
-from beacon import CRM, DESK, FILES, Beacon, account, meeting, opened, report, state_of, two_customers
+from beacon import CRM, DESK, FILES, Beacon, account, meeting, opened, rating, refuse, report, state_of, two_customers
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -66,3 +66,25 @@ async def test_a_few_accounts_together_have_the_health_that_each_has_alone(tmp_p
     alone = opened(tmp_path, beacon, CRM + DESK)
     assert together == [await alone.assess("A-1"), await alone.assess("B-2")]
     assert report(together[1], Source.SUPPORT).rows == 1
+
+
+async def test_after_a_question_about_one_account_the_list_of_all_is_complete(tmp_path: Path) -> None:
+    beacon = two_customers()
+    beacon.accounts = [account("A-1", "Acme", "acme.example"), account("B-2", "Bolt", "bolt.example")]
+    workspace = opened(tmp_path, beacon, CRM + DESK)
+    await workspace.assess("A-1")
+    for wanted, limit in ((Wanted(), 20), (Wanted(query="Acme"), 1), (Wanted(band="not_scored"), 20)):
+        assert (await search(workspace, wanted, limit)).total == (1 if wanted.query else 2)
+
+
+async def test_a_list_says_which_sources_were_not_read(tmp_path: Path) -> None:
+    beacon = two_customers()
+    beacon.mishaps["tickets"] = refuse(403)
+    beacon.page_size = 1
+    found = await search(opened(tmp_path, beacon, FILES + DESK + "max_pages = 2\n"), Wanted(), 20)
+    assert [a.id for a in found.accounts] == ["A-1", "B-2"]
+    assert any("Beacon Desk failed" in notice and "(ticket)" in notice for notice in found.notices)
+    beacon.mishaps.clear()
+    beacon.ratings += [rating(n, of=1) for n in range(50, 60)]
+    again = await search(opened(tmp_path, beacon, FILES + DESK + "max_pages = 2\n"), Wanted(), 20)
+    assert any(notice.startswith("Beacon Desk, survey_response: ") for notice in again.notices)

@@ -18,11 +18,11 @@ import anyio
 from account_health import snapshot
 from account_health.answers import Answer, Answers, Call, one_list
 from account_health.config import GatherSettings
-from account_health.connectors.base import Clock, Connector, Delivery, Query
+from account_health.connectors.base import Clock, Connector, Delivery, LookUp, Query
 from account_health.connectors.registry import Unavailable
 from account_health.errors import SourceError
 from account_health.holdings import Marked, freshness, holding, usage_end
-from account_health.identity import NOBODY, Known
+from account_health.identity import NOBODY, Candidate, Known
 from account_health.inputs import Holding, Inputs, Tables
 from account_health.markup import code, name
 from account_health.roster import Roster
@@ -101,7 +101,8 @@ class Gatherer:
         few = asked if asked and len(asked) <= _FEW else None
         lists = await self._lists(as_of, few or (None,), call)
         roster = self._roster(lists, policy)
-        answers = lists | await self._rest(as_of, few, lists, roster.known, call)
+        look_up = None if few is None or roster.is_complete else self._look_up(policy, as_of, call)
+        answers = lists | await self._rest(Query(as_of, few, known=roster.known, look_up=look_up), lists, call)
         return self._question(answers, policy, as_of, asked)
 
     async def gather_local(
@@ -134,15 +135,19 @@ class Gatherer:
                 group.start_soon(ask, like)
         return {index: one_list([found[like][index] for like in likes]) for index in listing}
 
-    async def _rest(
-        self, as_of: datetime, few: tuple[str, ...] | None, lists: Mapping[int, Answer], known: Known, call: Call
-    ) -> dict[int, Answer]:
+    def _look_up(self, policy: Policy, as_of: datetime, call: Call) -> LookUp:
+        async def look_up(text: str) -> Sequence[Candidate]:
+            return (await self.roster(policy, as_of, text, call)).known.accounts
+
+        return look_up
+
+    async def _rest(self, query: Query, lists: Mapping[int, Answer], call: Call) -> dict[int, Answer]:
         """The other tables, of live sources for the few accounts or for all."""
         queries: dict[int, Query] = {}
         for index, source in enumerate(self.sources):
             tables = frozenset(source.provides()) - _ACCOUNT
-            if index not in lists or (tables and self.answers.is_live(index, as_of)):
-                queries[index] = Query(as_of, few, tables, known=known)
+            if index not in lists or (tables and self.answers.is_live(index, query.as_of)):
+                queries[index] = replace(query, tables=tables)
         found = await self.answers.ask(queries, call)
         return {i: lists[i].joined(answer) if i in lists else answer for i, answer in found.items()}
 

@@ -15,7 +15,6 @@ from typing import Literal
 from account_health.domains import registrable_domain
 from account_health.markup import code
 
-Method = Literal["external_id", "domain"]
 Confidence = Literal["certain", "likely"]
 """Certain: somebody wrote the id down. Likely: the domain fits one account and no other."""
 
@@ -54,9 +53,14 @@ class Link:
     evidence: str
 
     @property
+    def is_likely(self) -> bool:
+        """By domain it is likely, else certain."""
+        return self.method == "domain"
+
+    @property
     def confidence(self) -> Confidence:
-        """Likely by domain, else certain."""
-        return "likely" if self.method == "domain" else "certain"
+        """The same as a word."""
+        return "likely" if self.is_likely else "certain"
 
 
 @dataclass(frozen=True)
@@ -103,6 +107,23 @@ class Known:
         """Those accounts that the source would have to list and does not."""
         own = self.lists.get(source)
         return () if own is None else tuple(account for account in accounts if account not in own)
+
+    def accounts_of_domain(self, text: str) -> frozenset[str]:
+        """The accounts that have the domain of this address; none for free mail and shared domains."""
+        return frozenset(account for domain in self._domains([text]) for account in self._by_domain.get(domain, ()))
+
+    def unexplained(self, links: Links) -> tuple[str, ...]:
+        """What records that are linked by domain carry besides: ids and domains that none of these accounts has."""
+        marks = [
+            mark
+            for link in links.links
+            if link.is_likely
+            for mark in (
+                *(i.strip() for i in link.record.external_ids if i.strip() not in self._by_external_id),
+                *sorted(self._domains(link.record.domains) - self._by_domain.keys()),
+            )
+        ]
+        return tuple(dict.fromkeys(filter(None, marks)))
 
     def candidate(self, account_id: str) -> Candidate:
         """What the account can be recognised by; only its id, if nothing else is known of it."""
@@ -228,57 +249,3 @@ def _shortened(texts: Sequence[str]) -> str:
 
 def _shown(record: Record) -> str:
     return f"{code(record.id, _CHARACTERS)}" + (f" ({code(record.name, _CHARACTERS)})" if record.name else "")
-
-
-@dataclass(frozen=True)
-class Match:
-    """The one account a key belongs to, and how that is known."""
-
-    account_id: str
-    evidence: str
-
-
-@dataclass(frozen=True)
-class Ambiguity:
-    """A key that fits several accounts, so it links to none of them."""
-
-    account_ids: tuple[str, ...]
-    evidence: str
-
-
-@dataclass(frozen=True)
-class Matches:
-    """Every key exactly once: found, ambiguous or unmatched."""
-
-    found: Mapping[str, Match]
-    ambiguous: Mapping[str, Ambiguity]
-    unmatched: frozenset[str]
-
-
-def match_keys(keys: Iterable[str], accounts: Iterable[Candidate], method: Method) -> Matches:
-    """Links each key to the only account that fits it; a key that fits two accounts links to neither."""
-    owners: dict[str, set[str]] = {}
-    for account in accounts:
-        for mark in _marks(account, method):
-            owners.setdefault(mark, set()).add(account.id)
-    found, ambiguous, unmatched = {}, {}, set()
-    for key in keys:
-        mark = _mark(key, method)
-        fitting = sorted(owners.get(mark, ()))
-        evidence = f"domain `{mark}`" if method == "domain" else "external id"
-        if not fitting:
-            unmatched.add(key)
-        elif len(fitting) == 1:
-            found[key] = Match(fitting[0], evidence)
-        else:
-            ambiguous[key] = Ambiguity(tuple(fitting), evidence)
-    return Matches(found, ambiguous, frozenset(unmatched))
-
-
-def _marks(account: Candidate, method: Method) -> set[str]:
-    texts = account.domains if method == "domain" else (account.external_id or "",)
-    return {_mark(text, method) for text in texts} - {""}
-
-
-def _mark(text: str, method: Method) -> str:
-    return (registrable_domain(text) or "") if method == "domain" else text.strip()

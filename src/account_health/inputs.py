@@ -14,12 +14,14 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 
+from account_health.model import State
+
 if TYPE_CHECKING:
     import numpy as np
     from duckdb import DuckDBPyConnection, Statement
 
     from account_health.errors import Fault
-    from account_health.model import Source, State
+    from account_health.model import Source
 
 
 @lru_cache(maxsize=256)
@@ -87,6 +89,11 @@ class Holding:
     waited: timedelta
     states: Mapping[str, State]
     details: Mapping[str, str]
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether not everything could be read that there is."""
+        return State.PARTIAL in self.states.values()
 
     @property
     def as_of(self) -> datetime | None:

@@ -40,8 +40,7 @@ class Roster:
         for source, delivery in found:
             own = {row["account_id"]: row for row in _rows(database, delivery)}
             rows = {**own, **rows}
-            # A list that failed or was cut says nothing of who is not on it.
-            if isinstance(source, Matchable) and not (delivery.failure or delivery.note):
+            if isinstance(source, Matchable):
                 lists[source.name] = frozenset(own)
         unread = [d.failure or ("" if d.is_complete else d.note) for _, d in found]
         is_complete = all(delivery.is_complete for _, delivery in found)

@@ -15,7 +15,7 @@ from account_health.markup import visible
 from account_health.model import Band, FlagState, Published, Severity
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from account_health.directory import Entry
     from account_health.evaluation import Evaluation
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 NOT_SCORED = "not_scored"
 BANDS = (*(band.value for band in Band), NOT_SCORED)
 """What a search may ask for."""
+_SENTENCE = 300
 _SEARCHED = "A live list of accounts was searched by its own means, which may miss parts of words."
 
 
@@ -93,8 +94,25 @@ async def search(
         accounts=tuple(_brief(evaluation, entry) for entry in page),
         total=len(fitting),
         next_cursor=_cursor(end, wanted) if end < len(fitting) else None,
-        notices=notices,
+        notices=(*notices, *_incomplete(evaluation)),
     )
+
+
+def _incomplete(evaluation: Evaluation) -> Iterator[str]:
+    """What was not read, so that an account without flags is not taken for one without trouble."""
+    inputs = evaluation.inputs
+    yield from inputs.problems
+    failed: dict[str, list[str]] = {}
+    for holding in inputs.holdings:
+        label = visible(holding.label, evaluation.policy.limits.name_characters)
+        if holding.failure:
+            failed.setdefault(f"{label} failed: {visible(holding.failure, _SENTENCE)}", []).append(holding.table)
+        elif holding.is_cut:
+            yield f"{label}, {holding.table}: {visible(holding.note, _SENTENCE)}"
+        if holding.table == "account" and holding.rejected_total and not holding.failure:
+            yield f"{label}: {holding.rejected_total} accounts could not be read and are missing here."
+    for failure, tables in failed.items():
+        yield f"{failure} ({', '.join(tables)})"
 
 
 def _require_known(wanted: Wanted, flags: Iterable[str]) -> None:

@@ -44,7 +44,9 @@ _MERGED_STATE = """
 CREATE TABLE merged_state AS
 WITH merged AS (
     SELECT account_id, "table",
-        CASE WHEN bool_or(state IN ('failed', 'partial', 'stale'))
+        -- An account that one of two systems does not know may have its rows there under another name; only whose list
+        -- an account stands in does not matter.
+        CASE WHEN bool_or(state IN ('failed', 'partial', 'stale') OR state = 'not matched' AND "table" <> 'account')
                  AND bool_or(state IN ('observed', 'empty', 'partial')) THEN 'partial'
              ELSE min_by(state, list_position($precedence, state)) END AS state,
         max(observed_from) FILTER (state IN ('observed', 'empty', 'partial')) AS observed_from

@@ -14,7 +14,10 @@ from mcp import Client
 from typer.testing import CliRunner
 
 from account_health import cli
+from account_health.answers import Call
 from account_health.assess import assess
+from account_health.connectors.live.ask import iso
+from account_health.errors import ConfigurationError
 from account_health.model import Assessment, Source, State
 from beacon import (
     ACCOUNTS,
@@ -25,6 +28,7 @@ from beacon import (
     FILES,
     NOW,
     Beacon,
+    Watch,
     account,
     configured,
     hang,
@@ -333,8 +337,64 @@ async def test_a_record_that_cannot_be_read_is_counted_and_named(tmp_path: Path)
     beacon.organizations.append({"id": "bad", "domains": 7})
     support = report((await everyone(opened(tmp_path, beacon)))["A-1"], Source.SUPPORT)
 
-    assert support.rejected == 1
+    assert "1 of the records that accounts are matched with could not be read" in support.sentence
     assert "`/organizations bad: domains: " in support.sentence
+
+
+async def test_an_instant_outside_of_the_calendar_is_no_row(tmp_path: Path) -> None:
+    beacon = two_customers()
+    beacon.tickets += [ticket(n, of=1) for n in range(100, 120)]
+    beacon.tickets.append({**ticket(13, of=1), "opened": "9999-12-31T23:59:59-23:59"})
+    told = report(await opened(tmp_path, beacon).assess("A-1"), Source.SUPPORT)
+    assert (told.rows, told.rejected) == (22, 1)
+    assert "an instant outside of the calendar" in told.sentence
+
+
+async def test_many_readable_records_hide_no_unreadable_rows(tmp_path: Path) -> None:
+    beacon = two_customers()
+    beacon.organizations += [organization(n, external_id=f"C-{n}") for n in range(200)]
+    beacon.tickets += [{**ticket(n, of=1), "opened": "soon"} for n in range(100, 150)]
+    assert await state_of(opened(tmp_path, beacon), "A-1", "ticket") == State.FAILED
+
+
+@pytest.mark.parametrize("strange", [{"external_id": "B-2"}, {"domains": ["acme.example", "bolt.example"]}])
+async def test_an_account_alone_gets_no_record_that_among_all_is_not_its_own(
+    tmp_path: Path, strange: Mapping[str, Any]
+) -> None:
+    names = [account("A-1", "Acme", "acme.example"), account("B-2", "Bolt", "bolt.example")]
+    record = {**organization(1, "Both", domains=["acme.example"]), **strange}
+    beacon = Beacon(accounts=names, organizations=[record], tickets=[ticket(11, of=1)])
+    alone = await opened(tmp_path, beacon, CRM + DESK).assess("A-1")
+    among = (await everyone(opened(tmp_path, beacon, CRM + DESK)))["A-1"]
+    assert report(alone, Source.SUPPORT).state == report(among, Source.SUPPORT).state == State.NOT_MATCHED
+
+
+@pytest.mark.parametrize(
+    ("setting", "state"), [("", State.PARTIAL), ('unmatched = "not applicable"\n', State.OBSERVED)]
+)
+async def test_what_one_of_two_systems_does_not_know_is_unknown_unless_the_operator_says_otherwise(
+    tmp_path: Path, setting: str, state: State
+) -> None:
+    second = DESK.replace("sources.desk", "sources.second") + 'label = "Second Desk"\n' + setting
+    (tmp_path / "nobody.csv").write_text("source,record_id,account_id\nsecond,1,-\n")
+    workspace = opened(tmp_path, two_customers(), 'crosswalk = "nobody.csv"\n' + FILES + DESK + second)
+    assert await state_of(workspace, "A-1", "ticket") == state
+
+
+async def test_a_table_that_is_not_wanted_is_not_read(tmp_path: Path) -> None:
+    beacon = two_customers()
+    told = await opened(tmp_path, beacon, FILES + DESK + 'tables = ["ticket"]\n').assess("A-1")
+    assert report(told, Source.SURVEYS).state == State.NOT_CONNECTED
+    assert "ratings" not in beacon.paths()
+    with pytest.raises(ConfigurationError, match=r"sources\.desk\.tables\.0: there are account"):
+        opened(tmp_path, beacon, FILES + DESK + 'tables = ["tickets"]\n')
+
+
+async def test_an_account_is_not_without_meetings_in_a_crm_whose_list_cannot_be_read(tmp_path: Path) -> None:
+    beacon = Beacon(accounts=[account("A-1", "Acme", "acme.example")], meetings=[meeting(1, of="A-1")])
+    beacon.mishaps["accounts"] = refuse(403)
+    workspace = opened(tmp_path, beacon, FILES + CRM.replace("sources.crm", "sources.second"))
+    assert await state_of(workspace, "B-2", "touchpoint") == State.NOT_MATCHED
 
 
 async def test_each_table_fails_alone_and_the_missing_permission_is_named(tmp_path: Path) -> None:
@@ -363,7 +423,7 @@ async def test_without_the_records_every_table_fails_with_their_cause(tmp_path: 
 async def test_only_the_table_that_does_not_answer_in_time_fails(tmp_path: Path) -> None:
     beacon = two_customers()
     beacon.mishaps["tickets"] = hang
-    workspace = opened(tmp_path, beacon, FILES + DESK + "[gather]\ndeadline_seconds = 0.5\n")
+    workspace = opened(tmp_path, beacon, FILES + DESK + "[gather]\ndeadline_seconds = 3\n")
     with anyio.fail_after(20):
         found = await workspace.assess("A-1")
 
@@ -466,7 +526,51 @@ async def test_what_changed_while_the_last_reading_ran_is_not_missed(tmp_path: P
     del beacon.mishaps["tickets"]
     await everyone(workspace)
     (since,) = (r.url.params["changed_since"] for r in beacon.asked if r.url.path == "/tickets")
-    assert since == "2026-11-21T08:55:00Z", "five minutes before the reading began"
+    assert since <= "2026-11-21T08:55:00Z", "five minutes before the reading began"
+
+
+async def test_changes_are_asked_for_by_the_clock_of_the_system(tmp_path: Path) -> None:
+    beacon = two_customers()
+    ours = Watch(NOW + timedelta(minutes=12))
+    workspace = opened(tmp_path, beacon, clock=ours)
+    await everyone(workspace)
+    ours.forward(hours=1)
+    await everyone(workspace)
+    (since,) = (r.url.params["changed_since"] for r in beacon.asked if "changed_since" in r.url.params)
+    assert since == "2026-11-21T08:55:00Z", "their clock showed nine"
+
+
+async def test_refresh_reads_everything_again_and_not_only_changes(tmp_path: Path) -> None:
+    beacon = two_customers()
+    workspace = opened(tmp_path, beacon)
+    await everyone(workspace)
+    del beacon.tickets[:2]
+    instant = workspace.instant()
+    await workspace.sources.gather(workspace.policy, instant, call=Call(refresh=True))
+    assert tickets((await everyone(workspace))["A-1"]) == 0
+
+
+async def test_a_row_that_was_corrected_is_no_longer_counted_as_unreadable(tmp_path: Path) -> None:
+    beacon = two_customers()
+    beacon.tickets += [ticket(n, of=2) for n in range(100, 120)]
+    beacon.tickets.append({**ticket(13, of=1), "opened": "soon"})
+    workspace = opened(tmp_path, beacon)
+    assert report((await everyone(workspace))["A-1"], Source.SUPPORT).rejected == 1
+    beacon.clock.forward(hours=1)
+    beacon.tickets[-1] = {**ticket(13, of=1), "changed": iso(beacon.clock())}
+    told = (await everyone(workspace))["A-1"]
+    assert (report(told, Source.SUPPORT).rejected, tickets(told)) == (0, 3)
+
+
+async def test_a_row_that_became_unreadable_does_not_stay_as_it_was(tmp_path: Path) -> None:
+    beacon = two_customers()
+    beacon.tickets += [ticket(n, of=2) for n in range(100, 120)]
+    workspace = opened(tmp_path, beacon)
+    await everyone(workspace)
+    beacon.clock.forward(hours=1)
+    beacon.tickets[0] = {**beacon.tickets[0], "opened": "soon", "changed": iso(beacon.clock())}
+    told = report((await everyone(workspace))["A-1"], Source.SUPPORT)
+    assert (told.rows, told.rejected) == (1, 1)
 
 
 async def test_after_a_day_everything_is_read_again(tmp_path: Path) -> None:

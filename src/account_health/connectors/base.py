@@ -7,7 +7,7 @@ no I/O before that.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from pydantic import BaseModel, ConfigDict
 
-from account_health.identity import NOBODY, Known, Links
+from account_health.identity import NOBODY, Candidate, Known, Links
 from account_health.model import Source, State
 
 if TYPE_CHECKING:
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from account_health.tables import Row
 
 Clock = Callable[[], datetime]
+LookUp = Callable[[str], Awaitable[Sequence[Candidate]]]
+"""The accounts that a text could mean; raises SourceError when they cannot be listed."""
 
 
 class Settings(BaseModel):
@@ -60,10 +62,14 @@ class Query:
     tables: frozenset[str] | None = None
     """The tables that are wanted; None: all that the source provides."""
     like: str | None = None
-    """Of the table `account` only those that this text could mean by id, name or domain, and whoever could be confused
-    with them because they share a domain or an external id."""
+    """Of the table `account` only those that this text could mean by id, external id, name or domain, and whoever could
+    be confused with them because they share a domain or an external id."""
     known: Known = NOBODY
     """The asked accounts as the CRM lists them, those they could be confused with, and the crosswalk."""
+    look_up: LookUp | None = None
+    """If not all accounts are known: finds those that a text could mean."""
+    refresh: bool = False
+    """True: nothing that was kept from an earlier reading is good enough."""
     seconds: float | None = None
     """How long there is; what is not there by then has failed. None: as long as it takes."""
 

@@ -10,10 +10,11 @@ from datetime import datetime, time
 from typing import TYPE_CHECKING, Any
 
 from account_health.connectors.base import Delivery, Relation
+from account_health.connectors.files.matching import Matches, Method, match_keys
 from account_health.connectors.files.rows import check, keys, sort
 from account_health.connectors.files.sheets import Sheet, identifier, literal, read_file, read_select
 from account_health.errors import SourceError
-from account_health.identity import Candidate, Matches, Method, match_keys
+from account_health.identity import Candidate
 from account_health.model import State
 from account_health.tables import TABLES
 

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
     from duckdb import DuckDBPyConnection
 
+    from account_health.connectors.files.matching import Matches
     from account_health.connectors.files.settings import TableSettings
-    from account_health.identity import Matches
 
 _IN_ORDER = {
     "ticket": (("opened_at", "solved_at"), ("opened_at", "escalated_at")),

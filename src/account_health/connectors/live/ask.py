@@ -11,10 +11,11 @@ from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from account_health.connectors.base import RejectedRow
 from account_health.errors import faults
+from account_health.identity import NOBODY
 
 if TYPE_CHECKING:
     from account_health.connectors.http import Connection, Paginator, Request
-    from account_health.identity import Candidate, Record
+    from account_health.identity import Candidate, Known, Record
     from account_health.tables import Row
 
 _ID_CHARACTERS = 80
@@ -58,6 +59,10 @@ class Ask:
     """The asked accounts; None: all."""
     records: tuple[Record, ...] | None = None
     """The records of this system that belong to the asked accounts; None: all."""
+    known: Known = NOBODY
+    """The accounts that records can belong to: the asked ones and those they could be confused with, or all."""
+    refresh: bool = False
+    """Whether nothing that was kept from an earlier reading is good enough."""
     like: str | None = None
     """Only accounts that this text could mean."""
     changed_since: datetime | None = None
@@ -74,6 +79,10 @@ class Ask:
     truncated: str | None = None
     """Why not everything could be read, if so."""
     rejected: list[RejectedRow] = field(default_factory=list)
+    unsettled: list[str] = field(default_factory=list)
+    """Why the table is partial although everything was read; the next reading may still ask only for changes."""
+    remarks: list[str] = field(default_factory=list)
+    """What else a reader should know; nothing is missing because of it."""
 
     @property
     def record_ids(self) -> tuple[str, ...]:

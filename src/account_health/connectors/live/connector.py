@@ -20,13 +20,15 @@ import anyio
 
 from account_health.connectors.base import Checkup, Delivery, Probe, Settings
 from account_health.connectors.live.ask import Ask
-from account_health.connectors.live.delivery import Matching, delivery_of, translated
+from account_health.connectors.live.delivery import delivery_of, translated
+from account_health.connectors.live.matching import Matching, matching_of
 from account_health.connectors.live.reader import Kept, Reader, Reading, all_columns, read
 from account_health.connectors.live.settings import LiveSettings
 from account_health.connectors.live.store import Store
 from account_health.errors import Fault, SourceError, place
-from account_health.identity import Link, Links, Record
+from account_health.identity import Links, Record
 from account_health.markup import code
+from account_health.model import State
 
 if TYPE_CHECKING:
     from account_health.connectors.base import Context, Query
@@ -82,7 +84,8 @@ class Live(ABC, Generic[S]):
         self.label = settings.label or self.system
         self._clock = context.clock
         self._api = self.api(context)
-        self._readers = self.readers()
+        wanted = settings.tables
+        self._readers = {t: reader for t, reader in self.readers().items() if wanted is None or t in wanted}
         self._kept: dict[str, Kept] = {}
         self._store = Store(context.database)
 
@@ -180,34 +183,25 @@ class Live(ABC, Generic[S]):
         """Whose records are whose; None: a record's id is the account's."""
         if self._lists_accounts:
             return None
-        known, accounts = visit.query.known, visit.query.accounts
-        asked = None if accounts is None else tuple(known.candidate(account) for account in accounts)
-        ask = Ask(visit.connection, visit.query.as_of, self._since(visit.query.as_of), asked)
+        ask, accounts = self._asking(visit), visit.query.accounts
         if accounts is not None:
-            written = {account: known.written(self.name, account) for account in accounts}
-            if all(written.values()):
-                pairs = [(account, record) for account, records in written.items() for record in records]
-                return Matching(
-                    Links(tuple(Link(account, Record(i), "crosswalk", "crosswalk") for account, i in pairs)), ask
-                )
+            ask.accounts = tuple(visit.query.known.candidate(account) for account in accounts)
         with self._blamed("records"):
-            records = await visit.in_time(self._listed(ask), self.label)
-            # A look-up goes by what accounts are recognised by, so it need not find what only the crosswalk knows.
-            records += [Record(i) for account in accounts or () for i in known.written(self.name, account)]
-            links = known.link(self.name, records)
-        if accounts is not None:
-            links = replace(links, links=tuple(link for link in links.links if link.account_id in accounts))
-        return Matching(links, ask)
+            return await visit.in_time(matching_of(self.name, visit.query, ask, self._listed), self.label)
+
+    def _asking(self, visit: _Visit) -> Ask:
+        query = visit.query
+        since = self._since(query.as_of)
+        return Ask(visit.connection, query.as_of, since, known=query.known, refresh=query.refresh)
 
     async def _listed(self, ask: Ask) -> list[Record]:
         return [record async for record in self.records(ask)]
 
     async def _deliver(self, table: str, reader: Reader, visit: _Visit, matching: Matching | None) -> Delivery:
-        query, now = visit.query, self._clock().astimezone(UTC).replace(tzinfo=None)
-        since = self._since(query.as_of)
+        query, ask, now = visit.query, self._asking(visit), self._clock().astimezone(UTC).replace(tzinfo=None)
         blank = Delivery(table, reader.category, (), all_columns(table, reader), now)
-        blank = replace(blank, history_from=since if reader.is_windowed else _LONG_AGO)
-        ask = Ask(visit.connection, query.as_of, since, like=query.like if table == "account" else None)
+        blank = replace(blank, history_from=ask.since if reader.is_windowed else _LONG_AGO)
+        ask.like = query.like if table == "account" else None
         if query.accounts is not None:
             ask.accounts = tuple(query.known.candidate(account) for account in query.accounts)
             own = set(query.accounts) - set(query.known.strangers(self.name, query.accounts))
@@ -221,7 +215,9 @@ class Live(ABC, Generic[S]):
         mine = translated(rows, matching.links.accounts, self._store) if matching else rows
         blank = replace(blank, rows=mine, unmatched_rows=len(rows) - len(mine))
         strangers = query.known.strangers(self.name, known) if matching is None and table != "account" else ()
-        return delivery_of(blank, ask, matching, known, strangers)
+        found = delivery_of(blank, ask, matching, known, strangers)
+        is_served = self.settings.unmatched == "unknown" or found.absent is not State.NOT_MATCHED or table == "account"
+        return found if is_served else replace(found, absent=State.NOT_APPLICABLE)
 
     @contextmanager
     def _blamed(self, subject: str) -> Iterator[None]:
@@ -243,18 +239,18 @@ class Live(ABC, Generic[S]):
             await read(table, reader, ask, reading)
             return reading.rows
         before = self._kept.get(table)
-        if before and before.covers(ask, now, timedelta(hours=self.settings.reload_hours)):
+        if before and not ask.refresh and before.covers(ask, now, timedelta(hours=self.settings.reload_hours)):
             ask.changed_since, ask.earlier = before.changed_since, before.rows.with_key
         else:
             before = None
         with self._store.incoming(table) as incoming:
             await read(table, reader, ask, incoming)
+            incoming.gone |= {row.place.rpartition(" ")[2] for row in ask.rejected}
             rows = self._store.kept(incoming, before.rows if before else None)
-        kept = (
-            before.with_changes(rows, ask.rejected, now)
-            if before
-            else Kept(rows, tuple(ask.rejected), ask.since, now, now)
-        )
+        # What changed is asked for by the system's clock, which may be behind ours.
+        read_at = now + min(ask.connection.clock_skew or timedelta(), timedelta())
+        kept = Kept(rows, tuple(ask.rejected), ask.since, read_at, now)
+        kept = before.with_changes(kept, incoming.keys) if before else kept
         ask.rejected = [*kept.rejected]
         if reader.follows_changes and not ask.truncated:
             self._kept[table] = kept

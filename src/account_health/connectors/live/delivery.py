@@ -3,29 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from account_health.connectors.base import Relation
 from account_health.connectors.live.store import StoredRows
+from account_health.markup import code
 from account_health.model import State
 
 if TYPE_CHECKING:
     from account_health.connectors.base import Delivery
     from account_health.connectors.live.ask import Ask
+    from account_health.connectors.live.matching import Matching
     from account_health.connectors.live.store import Store
     from account_health.identity import Link, Links
     from account_health.tables import Row
 
 _REJECTED_KEPT = 20
-
-
-@dataclass(frozen=True)
-class Matching:
-    """Whose records are whose, and what went wrong while they were listed."""
-
-    links: Links
-    listing: Ask
+_CHARACTERS = 200
 
 
 def delivery_of(
@@ -36,18 +31,19 @@ def delivery_of(
     Strangers are those among them that a system which lists accounts does not list.
     """
     asks = [matching.listing, ask] if matching else [ask]
-    truncated = next((each.truncated for each in asks if each.truncated), "")
-    rejected = [row for each in asks for row in each.rejected]
+    cut = next((each.truncated for each in asks if each.truncated), "")
+    truncated = _joined([cut, *ask.unsettled])
+    remarks = [remark for each in asks for remark in each.remarks]
     rows = blank.unmatched_rows + (len(blank.rows) if isinstance(blank.rows, Sequence) else 0)
     found = replace(
         blank,
         columns=blank.columns - ask.untold,
         history_from=ask.observed_from or blank.history_from,
-        note=truncated,
+        note=_joined([truncated, _unread_records(matching), *remarks]),
         is_complete=ask.accounts is None and ask.like is None and not truncated,
-        rejected=rejected[:_REJECTED_KEPT],
-        rejected_total=len(rejected),
-        rows_total=max(sum(each.rows_total for each in asks), rows + len(rejected)),
+        rejected=ask.rejected[:_REJECTED_KEPT],
+        rejected_total=len(ask.rejected),
+        rows_total=max(ask.rows_total, rows + len(ask.rejected)),
     )
     if matching is None:
         states = dict.fromkeys(accounts, State.PARTIAL) if truncated and found.table != "account" else {}
@@ -91,6 +87,19 @@ def _unseen(matching: Matching, accounts: Iterable[str]) -> dict[str, str]:
     return (
         {a: f"No record was found before the list was cut: {cut}" for a in accounts if a not in linked} if cut else {}
     )
+
+
+def _unread_records(matching: Matching | None) -> str:
+    """How many of the records that accounts are matched with could not be read."""
+    unread = matching.listing.rejected if matching else []
+    if not unread:
+        return ""
+    example = code(f"{unread[0].place}: {unread[0].problem}", _CHARACTERS)
+    return f"{len(unread)} of the records that accounts are matched with could not be read, e.g. {example}"
+
+
+def _joined(sentences: Iterable[str]) -> str:
+    return "; ".join(dict.fromkeys(filter(None, sentences)))
 
 
 def _evidence(links: Sequence[Link]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Hashable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Hashable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -79,10 +79,11 @@ class Kept:
         """From when on changes have to be asked for."""
         return self.read_at - _OVERLAP
 
-    def with_changes(self, rows: StoredRows, rejected: Sequence[RejectedRow], read_at: datetime) -> Kept:
-        """What is known after the changes; what could not be read before is still missing."""
-        by_place = {row.place: row for row in (*self.rejected, *rejected)}
-        return Kept(rows, tuple(by_place.values()), self.since, read_at, self.loaded_at)
+    def with_changes(self, changed: Kept, keys: Collection[str]) -> Kept:
+        """What is known after the changes; what could not be read before is still missing unless it was read now."""
+        still = {row.place: row for row in self.rejected if row.place.rpartition(" ")[2] not in keys}
+        rejected = still | {row.place: row for row in changed.rejected}
+        return Kept(changed.rows, tuple(rejected.values()), self.since, changed.read_at, self.loaded_at)
 
 
 async def read(table: str, reader: Reader, ask: Ask, into: Reading | Incoming) -> None:
@@ -99,6 +100,8 @@ async def read(table: str, reader: Reader, ask: Ask, into: Reading | Incoming) -
                 into.add(TABLES[table].model_validate({name: _naive(value) for name, value in values.items()}))
             except ValidationError as err:
                 ask.reject(_place(table, values), "; ".join(faults(err)), _account(values))
+            except OverflowError:
+                ask.reject(_place(table, values), "an instant outside of the calendar", _account(values))
 
 
 def all_columns(table: str, reader: Reader) -> frozenset[str]:
@@ -112,7 +115,7 @@ def _is_certain(value: Any) -> bool:
 
 
 def _naive(value: Any) -> Any:
-    """An instant in naive UTC."""
+    """An instant in naive UTC; raises OverflowError if the calendar ends before that."""
     return value.astimezone(UTC).replace(tzinfo=None) if isinstance(value, datetime) and value.tzinfo else value
 
 

@@ -159,12 +159,16 @@ class Incoming:
         self.name = name
         self.table = table
         self.gone: set[str] = set()
+        self.keys: set[str] = set()
+        """What the rows that came in are known by, where their table has a key."""
         self._database = database
         self._rows: list[Row] = []
 
     def add(self, row: Row) -> None:
         """Takes one row in."""
         self._rows.append(row)
+        if row.key:
+            self.keys.add(str(getattr(row, row.key)))
         if len(self._rows) >= _CHUNK:
             self.flush()
 
