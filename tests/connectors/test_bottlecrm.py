@@ -370,6 +370,13 @@ async def test_executives_beyond_the_most_are_said_to_be_missing() -> None:
     assert found.states == {HARBOURLIGHT: State.PARTIAL}
 
 
+async def test_without_the_permission_for_contacts_the_interactions_of_the_account_still_count() -> None:
+    found = await delivered("touchpoint", mishap=status(403), when=lambda _, request: "contact" in request.url.params)
+    assert (found.failure, found.states) == (None, {HARBOURLIGHT: State.PARTIAL})
+    assert found.note == "What was logged on executives may not be read; grant `contacts:read`."
+    assert len(rows_of(found)) == 3
+
+
 async def test_the_interactions_of_few_accounts_are_read_and_those_of_more_are_said_to_be_missing() -> None:
     few = await delivered("touchpoint", SUBJECT.all)
     assert (few.note, few.states) == ("", {})

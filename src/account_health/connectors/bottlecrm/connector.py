@@ -6,7 +6,7 @@ is not that of the next page; ours counts what came.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -212,12 +212,22 @@ class BottleCrm(Live[BottleCrmSettings]):
                 executives = await self._executives(ask, account_id)
                 async for interaction in self._interactions(ask, account=account_id):
                     yield interaction.row(account_id, self.settings)
-                for contact_id in executives:
-                    async for interaction in self._interactions(ask, contact=contact_id):
-                        yield {**interaction.row(account_id, self.settings), "executive": True}
+                async for interaction in self._executive_interactions(ask, executives):
+                    yield {**interaction.row(account_id, self.settings), "executive": True}
             except SourceError as err:
                 if err.fault is not Fault.NOT_FOUND:
                     raise
+
+    async def _executive_interactions(self, ask: Ask, contacts: Iterable[str]) -> AsyncIterator[Interaction]:
+        """What was logged on these contacts; it takes a permission of its own, without which the rest still counts."""
+        try:
+            for contact_id in contacts:
+                async for interaction in self._interactions(ask, contact=contact_id):
+                    yield interaction
+        except SourceError as err:
+            if err.fault is not Fault.PERMISSION:
+                raise
+            ask.truncated = "What was logged on executives may not be read; grant `contacts:read`."
 
     async def _few_accounts(self, ask: Ask) -> Sequence[str]:
         """All accounts if they are few; else the first one, to see whether interactions may be read."""

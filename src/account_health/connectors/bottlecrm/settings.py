@@ -35,7 +35,8 @@ class BottleCrmSettings(LiveSettings):
 
     token: Secret = Field(
         description="Personal access token (`bcrm_pat_...`) with the scopes `accounts:read`, `cases:read`, "
-        "`opportunities:read`, `invoices:read` and `interactions:read`, of an administrator: others see only their own"
+        "`opportunities:read`, `invoices:read`, `interactions:read` and, for executives, `contacts:read`, of an "
+        "administrator: others see only their own"
     )
     base_url: str = Field(
         examples=["https://crm.example.com"], description="Address of the BottleCRM: what stands before `/api`"
