@@ -148,8 +148,11 @@ class Gatherer:
             tables = frozenset(source.provides()) - _ACCOUNT
             if index not in lists or (tables and self.answers.is_live(index, query.as_of)):
                 queries[index] = replace(query, tables=tables)
-        found = await self.answers.ask(queries, call)
-        return {i: lists[i].joined(answer) if i in lists else answer for i, answer in found.items()}
+        # Whether a system knows the account, only its list tells; without it, no rows would look like none being there.
+        unread = {i for i in queries if i in lists and lists[i].has_failed}
+        found = await self.answers.ask({i: query for i, query in queries.items() if i not in unread}, call)
+        answers = {i: lists[i].joined(answer) if i in lists else answer for i, answer in found.items()}
+        return answers | {i: _failed_throughout(self.sources[i], lists[i]) for i in unread}
 
     def _roster(self, lists: Mapping[int, Answer], policy: Policy) -> Roster:
         """Whom the lists name, made once for the same lists."""
@@ -216,6 +219,15 @@ def _precedence(found: tuple[Connector, Delivery]) -> tuple[str, datetime, int]:
     """Which of several sources of one table is named first; the order in the configuration must not matter."""
     connector, delivery = found
     return delivery.label or connector.label, delivery.fetched_at, delivery.rows_total
+
+
+def _failed_throughout(source: Connector, answer: Answer) -> Answer:
+    """The answer with every table of the source failed as its list of accounts did."""
+    cause = next(delivery for delivery in answer.deliveries if delivery.failure)
+    tables = source.provides().items()
+    return replace(
+        answer, deliveries=tuple(replace(cause, table=table, category=category) for table, category in tables)
+    )
 
 
 def _accepted(delivery: Delivery, policy: Policy) -> Delivery:

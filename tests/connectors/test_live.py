@@ -394,7 +394,7 @@ async def test_an_account_is_not_without_meetings_in_a_crm_whose_list_cannot_be_
     beacon = Beacon(accounts=[account("A-1", "Acme", "acme.example")], meetings=[meeting(1, of="A-1")])
     beacon.mishaps["accounts"] = refuse(403)
     workspace = opened(tmp_path, beacon, FILES + CRM.replace("sources.crm", "sources.second"))
-    assert await state_of(workspace, "B-2", "touchpoint") == State.NOT_MATCHED
+    assert await state_of(workspace, "B-2", "touchpoint") == State.FAILED
 
 
 async def test_each_table_fails_alone_and_the_missing_permission_is_named(tmp_path: Path) -> None:

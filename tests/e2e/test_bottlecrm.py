@@ -349,7 +349,7 @@ def test_an_empty_token_is_named_and_nobody_is_asked(crm: Crm, folder: Path) -> 
     before = len(requests(crm))
     done = answer(folder, "", "report", TROUBLED, "--as-of", "2026-11-21")
     assert done.returncode != 0
-    assert "The environment variable BOTTLECRM_TOKEN is not set." in done.stderr.decode()
+    assert "The environment variable BOTTLECRM_TOKEN is empty." in done.stderr.decode()
     assert len(requests(crm)) == before
 
 
