@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import traceback
 from pathlib import Path
 
@@ -209,19 +210,33 @@ def test_a_secret_file_that_others_can_reach_is_not_read(tmp_path: Path, mode: i
     path = _secret_file(tmp_path, mode=mode)
     source = _desk(tmp_path, '{ file = "token" }')
 
-    assert source.missing == (f"token: The secret file {path} can be read by others; run: chmod 600 {path}",)
+    assert source.missing == (f"token: Others can read the secret file; run `chmod 600 {path}`.",)
     assert _token(source) != CANARY
+
+
+@pytest.mark.skipif(os.name != "posix", reason="elsewhere permissions are no bits")
+def test_the_advice_for_a_secret_file_can_be_pasted_into_a_shell(tmp_path: Path) -> None:
+    path = _secret_file(tmp_path, mode=0o644).rename(tmp_path / "my token; it's")
+    (problem,) = _desk(tmp_path, f'{{ file = "{path.name}" }}').missing
+    advice = problem.partition("`")[2].partition("`")[0]
+
+    assert shlex.split(advice) == ["chmod", "600", str(path)]
+    assert problem.endswith("`.")
 
 
 @pytest.mark.parametrize(
     ("token", "problem"),
     [
         ('{ env = "DESK_TOKEN" }', "token: The environment variable DESK_TOKEN is not set."),
-        ('{ env = "BLANK" }', "token: The environment variable BLANK is not set."),
+        ('{ env = "BLANK" }', "token: The environment variable BLANK is empty."),
+        ('{ env = "blank" }', "token: The environment variable blank is empty."),
+        ("{ env = 5 }", "token: `env` must be the NAME of a variable."),
+        ("{ env = [] }", "token: `env` must be the NAME of a variable."),
+        ('{ env = "" }', "token: `env` must be the NAME of a variable."),
         ('{ file = "empty" }', "token: The secret file {folder}/empty is empty."),
         ('{ file = "absent" }', "token: The secret file {folder}/absent cannot be read."),
         ('{ file = "binary" }', "token: The secret file {folder}/binary cannot be read."),
-        ('{ file = "." }', "token: The secret file {folder} can"),
+        ('{ file = "." }', "token: The secret file {folder} is no regular file."),
         ('{ file = "a\\u0000b" }', "token: The secret file {folder}/a\x00b cannot be read."),
     ],
 )
@@ -229,14 +244,14 @@ def test_a_secret_that_is_missing_is_named_by_its_place(tmp_path: Path, token: s
     for name, content in {"empty": b" \n", "binary": b"\xff\xfe\x00"}.items():
         _secret_file(tmp_path, content).rename(tmp_path / name)
 
-    (missing,) = _desk(tmp_path, token, {"BLANK": "  "}).missing
+    (missing,) = _desk(tmp_path, token, {"BLANK": "  ", "blank": ""}).missing
     assert missing.startswith(problem.format(folder=tmp_path))
 
 
 def test_a_secret_written_in_place_of_a_variables_name_is_not_repeated(tmp_path: Path) -> None:
     source = _desk(tmp_path, f'{{ env = "{CANARY}" }}')
 
-    assert source.missing == ("token: The environment variable is not set.",)
+    assert source.missing == ("token: `env` must be the NAME of a variable.",)
 
 
 @pytest.mark.usefixtures("beacon_installed")
@@ -264,6 +279,31 @@ async def test_a_source_without_its_secret_fails_with_the_variable_named_and_the
     assert support["Other"].state is State.FAILED
     assert "Token: The environment variable OTHER_TOKEN is not set. Mend that" in support["Other"].sentence
     assert {request.headers["authorization"] for request in beacon.asked} == {f"Bearer {TOKEN}"}
+
+
+@pytest.mark.anyio
+@pytest.mark.usefixtures("beacon_installed")
+@pytest.mark.parametrize("secret", [f"{CANARY[:4]}\n{CANARY}", f"{CANARY}\xe9", f"{CANARY}\u200bx"])
+async def test_a_secret_that_cannot_be_sent_fails_only_its_source_and_is_not_shown(tmp_path: Path, secret: str) -> None:
+    _secret_file(tmp_path, secret.encode())
+    desk = DESK.replace('{ env = "BEACON_TOKEN" }', '{ file = "token" }')
+    found = await opened(tmp_path, Beacon(), FILES + desk).assess("A-1")
+
+    reports = {report.source: report for report in found.inputs}
+    assert reports[Source.CRM].state is State.OBSERVED
+    assert reports[Source.SUPPORT].state is State.FAILED
+    assert "The secret sources.desk.token holds characters that cannot be sent" in reports[
+        Source.SUPPORT
+    ].sentence.replace("`", "").replace("\\", "")
+    assert CANARY not in found.model_dump_json()
+
+
+@pytest.mark.usefixtures("beacon_installed")
+def test_a_secret_that_cannot_be_sent_hides_no_other_fault_of_the_configuration(tmp_path: Path) -> None:
+    _secret_file(tmp_path, b"a\nb")
+    desk = DESK.replace('{ env = "BEACON_TOKEN" }', '{ file = "token" }') + 'base_url = "http://a.example"\n'
+    with pytest.raises(ConfigurationError, match="must start with https"):
+        opened(tmp_path, Beacon(), FILES + desk)
 
 
 @pytest.mark.anyio

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import duckdb
 import pytest
+from pydantic import BaseModel
 from typer.testing import CliRunner
 
 from account_health import errors
@@ -25,6 +26,7 @@ from account_health.connectors.base import Context
 from account_health.connectors.live import LiveSettings
 from account_health.connectors.registry import available, load
 from account_health.errors import AccountHealthError
+from account_health.manual import items
 from account_health.model import Source, State
 from account_health.policy import default_document, load_policy, parse_policy
 from account_health.reference import methodology
@@ -253,6 +255,19 @@ def test_the_page_names_every_setting_of_every_connector() -> None:
     tables = SETTINGS["files"].model_json_schema()["$defs"]["TableSettings"]["properties"]
     named = {name.removeprefix("tables.NAME.") for name in _rows(section) if name.startswith("tables.NAME.")}
     assert named == set(tables)
+
+
+def test_a_set_is_shown_as_a_list_in_order() -> None:
+    class Model(BaseModel):
+        none: frozenset[str] = frozenset()
+        some: frozenset[str] = frozenset("cab")
+        numbers: list[int] = []
+
+    assert [(item.kind, item.default) for item in items(Model)] == [
+        ("list of text", "`[]`"),
+        ("list of text", '`["a", "b", "c"]`'),
+        ("list of whole number", "`[]`"),
+    ]
 
 
 def test_the_page_names_every_error_with_its_exit_code() -> None:

@@ -12,7 +12,7 @@ from mcp import Client
 from typer.testing import CliRunner
 
 from account_health import cli
-from account_health.connectors.registry import available
+from account_health.connectors.registry import available, load
 from account_health.errors import ConfigurationError
 from account_health.fetched import fetch_inputs
 from account_health.model import Source, State
@@ -31,6 +31,8 @@ BROKEN = {
     "leaving": "raise SystemExit(3)\n",
     "unwritten": "",
     "no_connector": "class Plug:\n    pass\n",
+    "number": "Plug = 5\n",
+    "other_settings": "class Plug:\n    settings_model = dict\n",
     "unmakeable": f"""
 from account_health.connectors.base import Settings
 
@@ -42,6 +44,21 @@ class Plug:
 """,
 }
 """Modules of other packages, by what is wrong with them."""
+
+PLAIN = """
+from pathlib import Path
+from account_health.connectors.base import Settings
+
+class PlainSettings(Settings):
+    folder: Path = Path("here")
+    words: frozenset[str] = frozenset("cab")
+
+class Plug:
+    '''What it is about.'''
+
+    settings_model = PlainSettings
+"""
+"""A module of a package whose connector is not a live one."""
 
 TOML = FILES + '[sources.plug]\nconnector = "broken"\n'
 SENTENCE = "The source plug cannot be asked: The connector 'broken' cannot be loaded ("
@@ -97,6 +114,46 @@ def test_the_command_line_answers_beside_a_broken_connector(plugged: Path) -> No
 
     assert json.loads(ask("report", "A-1", "--format", "json"))["notices"][0].startswith(SENTENCE)
     assert json.loads(ask("sources", "check", "--format", "json"))["notices"][0].startswith(SENTENCE)
+
+
+@pytest.mark.parametrize("plugged", ["unloadable", "no_connector", "number", "other_settings"], indirect=True)
+def test_init_says_that_a_connector_is_broken_and_writes_nothing(plugged: Path, tmp_path: Path) -> None:
+    assert plugged.is_file()
+    done = CliRunner().invoke(cli.app, ["init", str(tmp_path / "new"), "--source", "broken"])
+
+    said = " ".join(done.stderr.split())
+    assert done.exit_code == 3
+    assert said.startswith("The connector 'broken' cannot be loaded (")
+    assert said.endswith("Update or reinstall broken-plug, which supplies it.")
+    assert isinstance(done.exception, SystemExit)
+    assert not (tmp_path / "new").exists()
+
+
+def test_init_describes_a_connector_that_names_no_system(tmp_path: Path, beacon_installed: Path) -> None:
+    (beacon_installed / "plug_plain.py").write_text(PLAIN, "utf-8")
+    installed(beacon_installed, "plain-plug", {"plain": "plug_plain:Plug"})
+    done = CliRunner().invoke(cli.app, ["init", str(tmp_path / "new"), "--source", "plain"])
+
+    assert done.exit_code == 0, done.output
+    text = (tmp_path / "new" / "account-health.toml").read_text("utf-8")
+    assert "# plain: What it is about." in text
+    assert '# folder = "here"' in text
+    assert '# words = ["a", "b", "c"]' in text
+
+
+def test_a_kind_that_two_packages_supply_is_refused_with_both_and_neither_is_loaded(
+    tmp_path: Path, beacon_installed: Path
+) -> None:
+    for name in ("second", "first"):
+        (beacon_installed / f"plug_{name}.py").write_text("class Plug:\n    pass\n", "utf-8")
+        installed(beacon_installed, f"{name}-plug", {"twice": f"plug_{name}:Plug"})
+
+    said = r"several connectors 'twice', supplied by first-plug and second-plug\. Uninstall all but one"
+    with pytest.raises(ConfigurationError, match=said):
+        load("twice")
+    with pytest.raises(ConfigurationError, match=said):
+        opened(tmp_path, Beacon(), FILES + '[sources.plug]\nconnector = "twice"\n')
+    assert not {"plug_first", "plug_second"} & set(sys.modules)
 
 
 @pytest.mark.parametrize("plugged", ["unloadable"], indirect=True)

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import re
 import tomllib
+from datetime import date
 from typing import TYPE_CHECKING
 
 import anyio
 import pytest
+from typer.testing import CliRunner
 
+from account_health.cli import app
 from account_health.config import load_config
 from account_health.connectors.files import FilesSettings
 from account_health.connectors.live import LiveSettings
 from account_health.connectors.registry import available, load
 from account_health.errors import CallerError, ConfigurationError, SourceError
+from account_health.manual import kind_of
 from account_health.settings_form import to_fill_in
 from account_health.source_check import check_sources
 from account_health.starter import STARTER, starter, write_starter
@@ -87,7 +91,7 @@ def test_the_section_of_a_live_source_is_a_configuration_that_lacks_only_its_sec
 @pytest.mark.parametrize("kind", LIVE)
 def test_the_section_of_a_live_source_names_every_setting_and_shows_its_default_in_a_comment(kind: str) -> None:
     text = starter([kind])
-    section = text[text.index(f"[sources.{kind}]") :].replace('= "..."', "= false")
+    section = text[text.index(f"[sources.{kind}]") :]
     written = re.findall(r"^(?:# )?([a-z_]+) = (.+)$", section, flags=re.MULTILINE)
     fields = load(kind).settings_model.model_fields
     assert {name for name, _ in written} == {"connector", *fields}
@@ -95,9 +99,45 @@ def test_the_section_of_a_live_source_names_every_setting_and_shows_its_default_
         if name != "connector" and not to_fill_in(fields[name]):
             default = fields[name].get_default(call_default_factory=True)
             found = tomllib.loads(f"{name} = {value}")[name]
-            is_open = found is False or "SecretStr" in str(fields[name].annotation)
+            is_open = default is None or "SecretStr" in str(fields[name].annotation)
             is_many = isinstance(default, tuple | frozenset)
             assert is_open or (set(found) == set(default) if is_many else found == default)
+
+
+OPEN = {
+    f"{kind}.{name}": field
+    for kind in LIVE
+    for name, field in load(kind).settings_model.model_fields.items()
+    if not to_fill_in(field) and field.default is None and "SecretStr" not in str(field.annotation)
+}
+"""Settings that are off unless somebody writes them."""
+
+
+@pytest.mark.parametrize("place", OPEN)
+def test_a_setting_without_a_default_is_shown_with_a_value_of_its_type(place: str) -> None:
+    kind, _, name = place.partition(".")
+    (line,) = re.findall(rf"^# ({name} = .+)$", starter([kind]), flags=re.MULTILINE)
+    shown = type(tomllib.loads(line)[name])
+    wanted = {"number": int, "whole number": int, "day": date, "boolean": bool, "table": dict}
+    written = kind_of(OPEN[place].annotation).partition(", ")[0]
+    assert shown is (list if written.startswith("list of ") else wanted.get(written, str))
+
+
+def test_beside_a_live_source_files_are_only_shown(tmp_path: Path) -> None:
+    path = write_starter(tmp_path / "new", ["stripe"])
+    assert [source.name for source in load_config(path, {}).sources] == ["stripe"]
+    assert [found.name for found in path.parent.iterdir()] == [path.name]
+    files = re.findall(
+        r"^# (\[sources\.files\]|connector = .*|folder = .*)$", path.read_text("utf-8"), flags=re.MULTILINE
+    )
+    assert files == ["[sources.files]", 'connector = "files"', 'folder = "data"']
+
+
+@pytest.mark.parametrize(("arguments", "step"), [([], "data folder"), (["--source", "stripe"], "live sources")])
+def test_init_says_what_is_to_be_done_next(tmp_path: Path, arguments: list[str], step: str) -> None:
+    said = " ".join(CliRunner().invoke(app, ["init", str(tmp_path), *arguments]).stderr.split())
+    assert [words for words in ("data folder", "live sources") if words in said] == [step]
+    assert said.endswith("then run: account-health sources check")
 
 
 def test_a_live_source_that_is_not_installed_is_refused_with_those_that_are(tmp_path: Path) -> None:

@@ -208,10 +208,8 @@ def init(
 
     def written() -> None:
         path = write_starter(folder, source or (), force=force)
-        say(
-            f"Wrote {path}. Put your files into the data folder beside it, or fill in the live sources; "
-            "then run: account-health sources check"
-        )
+        step = "Fill in its live sources" if source else "Put your files into the data folder beside it"
+        say(f"Wrote {path}. {step}; then run: account-health sources check")
 
     _guarded(written)
 

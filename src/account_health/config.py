@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
+import stat
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -37,6 +39,11 @@ class SourceConfig:
     settings: Mapping[str, Any]
     missing: tuple[str, ...] = ()
     """Secrets that are not where the file says, one sentence each; the settings hold others in their place."""
+
+    def lacking(self, problems: Mapping[str, str]) -> SourceConfig:
+        """The same source without these secrets, each with the sentence that says why it cannot be used."""
+        stand_ins = dict.fromkeys(problems, SecretStr(_ABSENT))
+        return replace(self, settings={**self.settings, **stand_ins}, missing=(*self.missing, *problems.values()))
 
 
 class GatherSettings(BaseModel):
@@ -160,28 +167,38 @@ def load_config(path: Path, environment: Mapping[str, str] = os.environ) -> Conf
 def _source(name: str, table: SourceTable, folder: Path, environment: Mapping[str, str]) -> SourceConfig:
     """The source with `{ env = "NAME" }` and `{ file = "PATH" }` looked up, each as a secret that shows only stars."""
     settings: dict[str, Any] = {}
-    missing = []
+    problems: dict[str, str] = {}
     for key, value in (table.model_extra or {}).items():
         settings[key] = value
         if isinstance(value, dict) and len(value) == 1 and next(iter(value)) in ("env", "file"):
             secret, problem = _secret(value, folder, environment)
-            settings[key] = SecretStr(secret or _ABSENT)
-            missing += [f"{key}: {problem}"] if problem else []
-    return SourceConfig(name, table.connector, settings, tuple(missing))
+            settings[key] = SecretStr(secret)
+            problems |= {key: f"{key}: {problem}"} if problem else {}
+    return SourceConfig(name, table.connector, settings).lacking(problems)
 
 
 def _secret(place: Mapping[str, Any], folder: Path, environment: Mapping[str, str]) -> tuple[str, str]:
     """The secret at that place and "", or "" and why it is not there."""
-    if "env" in place:
-        variable = str(place["env"])
-        secret = environment.get(variable, "").strip()
-        # Whoever writes the secret itself there must not find it in a message.
-        named = f" {variable}" if _VARIABLE.fullmatch(variable) else ""
-        return secret, "" if secret else f"The environment variable{named} is not set."
-    path = folder / str(place["file"])
+    return _of_variable(place["env"], environment) if "env" in place else _of_file(folder / str(place["file"]))
+
+
+def _of_variable(name: Any, environment: Mapping[str, str]) -> tuple[str, str]:
+    if isinstance(name, str) and name in environment:
+        secret = environment[name].strip()
+        return secret, "" if secret else f"The environment variable {name} is empty."
+    if isinstance(name, str) and _VARIABLE.fullmatch(name):
+        return "", f"The environment variable {name} is not set."
+    # Whoever writes the secret itself there must not find it in a message.
+    return "", "`env` must be the NAME of a variable."
+
+
+def _of_file(path: Path) -> tuple[str, str]:
     try:
-        if os.name == "posix" and path.stat().st_mode & _READABLE_BY_OTHERS:
-            return "", f"The secret file {path} can be read by others; run: chmod 600 {path}"
+        mode = path.stat().st_mode
+        if not stat.S_ISREG(mode):
+            return "", f"The secret file {path} is no regular file."
+        if os.name == "posix" and mode & _READABLE_BY_OTHERS:
+            return "", f"Others can read the secret file; run `chmod 600 {shlex.quote(str(path))}`."
         secret = path.read_text("utf-8-sig").strip()
     except (OSError, ValueError):
         return "", f"The secret file {path} cannot be read."

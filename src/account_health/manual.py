@@ -107,7 +107,7 @@ def kind_of(annotation: Any) -> str:
             return ", ".join(f"`{word}`" for word in parts if word)
         case builtins.dict:
             return f"{{name: {kind_of(parts[1])}}}"
-        case builtins.tuple:
+        case builtins.tuple | builtins.list | builtins.set | builtins.frozenset:
             return f"list of {kind_of(parts[0])}"
         case _:
             return ", ".join(kind_of(part) for part in parts)
@@ -137,7 +137,12 @@ def _default(field: FieldInfo) -> str:
     if field.is_required():
         return REQUIRED
     default = field.get_default(call_default_factory=True)
-    return "" if default is None or isinstance(default, BaseModel) else f"`{json.dumps(default, default=str)}`"
+    return "" if default is None or isinstance(default, BaseModel) else f"`{json.dumps(default, default=_plain)}`"
+
+
+def _plain(value: Any) -> Any:
+    """What JSON has no word for."""
+    return sorted(value) if isinstance(value, set | frozenset) else str(value)
 
 
 def _models(annotation: Any) -> Iterator[type[BaseModel]]:

@@ -107,7 +107,7 @@ def _incomplete(evaluation: Evaluation) -> Iterator[str]:
         label = visible(holding.label, evaluation.policy.limits.name_characters)
         if holding.failure:
             failed.setdefault(f"{label} failed: {visible(holding.failure, _SENTENCE)}", []).append(holding.table)
-        elif holding.is_cut:
+        elif holding.is_cut and holding.note:
             yield f"{label}, {holding.table}: {visible(holding.note, _SENTENCE)}"
         if holding.table == "account" and holding.rejected_total and not holding.failure:
             yield f"{label}: {holding.rejected_total} accounts could not be read and are missing here."

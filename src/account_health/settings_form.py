@@ -6,8 +6,10 @@ import inspect
 import json
 import textwrap
 from collections.abc import Iterator, Mapping
-from datetime import date, datetime
-from typing import TYPE_CHECKING, Any
+from datetime import UTC, date, datetime
+from enum import StrEnum
+from types import NoneType, UnionType
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel, SecretStr
 
@@ -19,6 +21,10 @@ if TYPE_CHECKING:
     from account_health.connectors.base import Settings
 
 _WIDTH = 116
+_FITTING: dict[Any, Any] = {
+    bool: True, date: date(2026, 1, 1), datetime: datetime(2026, 1, 1, tzinfo=UTC), float: 5, int: 5,
+    frozenset: [], list: [], set: [], tuple: [],
+}  # fmt: skip
 
 
 def form(kind: str, connector: Any) -> str:
@@ -27,7 +33,7 @@ def form(kind: str, connector: Any) -> str:
     To fill in are the required ones and those whose model gives an example, e.g. one of several ways to authenticate.
     """
     about = (inspect.getdoc(connector) or kind).splitlines()[0]
-    lines = [f"# {connector.system}: {about}", f"[sources.{kind}]", f'connector = "{kind}"']
+    lines = [f"# {getattr(connector, 'system', kind)}: {about}", f"[sources.{kind}]", f'connector = "{kind}"']
     fields = connector.settings_model.model_fields
     ordered = sorted(fields.items(), key=lambda item: (not to_fill_in(item[1]), item[0] in LiveSettings.model_fields))
     for name, field in ordered:
@@ -59,7 +65,8 @@ def _field(kind: str, name: str, field: FieldInfo) -> Iterator[str]:
         value = _toml(_example(name, field))
     else:
         default = field.get_default(call_default_factory=True)
-        value = '"..."' if default is None or isinstance(default, BaseModel) else _toml(default)
+        is_open = default is None or isinstance(default, BaseModel)
+        value = _toml(_fitting(field.annotation) if is_open else default)
     yield f"{'' if to_fill_in(field) else '# '}{name} = {value}"
 
 
@@ -71,12 +78,28 @@ def _example(name: str, field: FieldInfo) -> Any:
     return field.examples[0] if field.examples else name
 
 
+def _fitting(annotation: Any) -> Any:
+    """A value of this type, to show how one is written where there is no default."""
+    inner = next((part for part in get_args(annotation) if part is not NoneType), None)
+    kind = get_origin(annotation) or annotation
+    if kind is Literal:
+        return inner
+    if kind in (Annotated, Union, UnionType):
+        return _fitting(inner)
+    if isinstance(kind, type) and issubclass(kind, Mapping | BaseModel):
+        return {}
+    if isinstance(kind, type) and issubclass(kind, StrEnum):
+        return next(iter(kind))
+    return _FITTING.get(kind, "...")
+
+
 def _toml(value: Any) -> str:
     """The value as TOML writes it; text is quoted as in JSON, which TOML understands."""
     if isinstance(value, Mapping):
         return f"{{ {', '.join(f'{json.dumps(str(k))} = {_toml(v)}' for k, v in value.items())} }}" if value else "{}"
     if isinstance(value, list | tuple | set | frozenset):
-        return f"[{', '.join(_toml(item) for item in value)}]"
+        items = sorted(value) if isinstance(value, set | frozenset) else value
+        return f"[{', '.join(_toml(item) for item in items)}]"
     if isinstance(value, date | datetime):
         return value.isoformat()
-    return json.dumps(value, ensure_ascii=False)
+    return json.dumps(value, ensure_ascii=False, default=str)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from typing import TYPE_CHECKING
 
 from account_health.config import FILE_NAME
@@ -54,6 +55,7 @@ folder = "data"
 """
 
 
+_FILES = '[sources.files]\nconnector = "files"\nfolder = "data"\n'
 _LIVE = """
 # Live systems: `account-health init --source KIND` writes one with every setting it has. Installed: {kinds}.
 """
@@ -64,7 +66,9 @@ def starter(kinds: Sequence[str] = ()) -> str:
     live = [kind for kind in available() if kind not in ("demo", "files")]
     if unknown := [kind for kind in kinds if kind not in live]:
         raise CallerError(f"There is no live connector {unknown[0]!r}.", f"Installed: {', '.join(live) or 'none'}.")
-    return "\n".join([STARTER, *(_section(kind) for kind in kinds)]) + _LIVE.format(kinds=", ".join(live) or "none")
+    # Whoever starts with live systems may have no files, and an empty folder would make every answer partial.
+    about_files = STARTER.replace(_FILES, textwrap.indent(_FILES, "# ")) if kinds else STARTER
+    return "\n".join([about_files, *(_section(kind) for kind in kinds)]) + _LIVE.format(kinds=", ".join(live) or "none")
 
 
 def _section(kind: str) -> str:
@@ -75,13 +79,16 @@ def _section(kind: str) -> str:
 
 
 def write_starter(folder: Path, kinds: Sequence[str] = (), *, force: bool = False) -> Path:
-    """Writes account-health.toml and an empty data folder; raises ConfigurationError rather than overwrite a file."""
+    """Writes account-health.toml, without live connectors also an empty data folder; overwrites a file only by force.
+
+    Raises ConfigurationError if a file is there or cannot be written.
+    """
     path = folder / FILE_NAME
     text = starter(kinds)
     if path.exists() and not force:
         raise ConfigurationError(f"{path} exists already.", "Edit it, or overwrite it with --force.")
     try:
-        (folder / "data").mkdir(parents=True, exist_ok=True)
+        (folder if kinds else folder / "data").mkdir(parents=True, exist_ok=True)
         path.write_text(text, "utf-8")
     except OSError as err:
         raise ConfigurationError(f"{path} cannot be written: {err.strerror}.", "Choose another folder.") from err

@@ -8,10 +8,10 @@ from __future__ import annotations
 import logging
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from pydantic import ValidationError
+from pydantic import SecretStr, ValidationError
 
 from account_health.connectors.base import Settings
 from account_health.errors import AccountHealthError, ConfigurationError, Fault, SourceError, faults, place
@@ -30,22 +30,31 @@ GROUP = "account_health.connectors"
 
 def available() -> dict[str, str]:
     """Every installed connector kind and the distribution that supplies it, without importing any."""
-    return {
-        point.name: (point.dist.name if point.dist else "?")
-        for point in sorted(entry_points(group=GROUP), key=lambda p: p.name)
-    }
+    return {point.name: _supplier(point) for point in sorted(entry_points(group=GROUP), key=lambda p: p.name)}
+
+
+def _supplier(point: EntryPoint) -> str:
+    return point.dist.name if point.dist else "?"
 
 
 def load(kind: str) -> Any:
-    """The connector class of this kind; raises ConfigurationError when there is none, SourceError when it is broken."""
+    """The connector class of this kind; raises ConfigurationError unless one package has it, SourceError if broken."""
     points = list(entry_points(group=GROUP, name=kind))
     if not points:
         raise ConfigurationError(f"There is no connector {kind!r}.", f"Installed: {', '.join(available()) or 'none'}.")
+    if len(suppliers := sorted({_supplier(point) for point in points})) > 1:
+        raise ConfigurationError(
+            f"There are several connectors {kind!r}, supplied by {' and '.join(suppliers)}.",
+            "Uninstall all but one of these packages.",
+        )
     try:
-        return points[0].load()
+        found = points[0].load()
+        if not issubclass(found.settings_model, Settings):
+            raise TypeError  # noqa: TRY301 - broken like any other
     except (Exception, SystemExit) as err:  # noqa: BLE001 - whatever it is, the other sources still answer
         log.error("the connector %s cannot be loaded: %s", kind, place(err))  # noqa: TRY400 - its text may show a setting
         raise _broken(kind, err) from None
+    return found
 
 
 def _broken(kind: str, err: BaseException) -> SourceError:
@@ -63,11 +72,25 @@ def build(source: SourceConfig, context: Context) -> Connector:
         connector, label, tables = _made(factory, source, context)
     except SourceError as err:
         return Unavailable(source.connector, source.name, {}, err)
+    except ConfigurationError:
+        if not (unsendable := _unsendable(source)):
+            raise
+        return build(source.lacking(unsendable), context)
     if source.missing:
         advice = f"Mend that for the source `{source.name}`, then start again."
         problem = SourceError(" ".join(source.missing), advice, fault=Fault.SETUP)
         return Unavailable(source.connector, label, tables, problem)
     return connector
+
+
+def _unsendable(source: SourceConfig) -> dict[str, str]:
+    """The secrets that no header can carry, each with a sentence that does not show it."""
+    return {
+        key: f"The secret `sources.{source.name}.{key}` holds characters that cannot be sent, such as a line break."
+        for key, value in source.settings.items()
+        if isinstance(value, SecretStr)
+        and not ((secret := value.get_secret_value()).isascii() and secret.isprintable())
+    }
 
 
 def _made(factory: Any, source: SourceConfig, context: Context) -> tuple[Connector, str, Mapping[str, Source]]:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 # Ids from outside are put into paths. Quoted as they must be, they hold none but these characters.
 _PATH = re.compile(r"(?:/[A-Za-z0-9._~%:@,;=+$!*'()&-]*)+")
 _STEPS = {".", ".."}
+_LAST_PORT = 65_535
 
 
 def checked(base_url: str, label: str) -> httpx2.URL:
@@ -35,6 +36,10 @@ def checked(base_url: str, label: str) -> httpx2.URL:
         raise ConfigurationError(
             f"The base_url of {label} must hold no user, no query and no fragment.",
             "Put credentials into the settings made for them.",
+        )
+    if url.port is not None and not 0 < url.port <= _LAST_PORT:
+        raise ConfigurationError(
+            f"The base_url of {label} names a port that cannot exist.", f"Ports are numbered from 1 to {_LAST_PORT}."
         )
     return url
 
