@@ -276,7 +276,7 @@ def test_without_a_list_of_accounts_every_verb_leaves_with_5(ask: Callable[..., 
         assert "account" in failed(ask(*verb), 5)
     checked = ask("sources", "check")
     assert checked.exit_code == 5
-    assert "no source lists the accounts" in checked.stderr
+    assert "No source lists the accounts" in checked.stderr
 
 
 def test_sources_check_leaves_with_5_when_a_source_fails_while_a_report_still_answers(

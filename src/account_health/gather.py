@@ -242,7 +242,10 @@ def _accepted(delivery: Delivery, policy: Policy) -> Delivery:
 def _require_accounts(deliveries: Sequence[Delivery]) -> None:
     lists = [d for d in deliveries if d.table == "account"]
     if not lists:
-        raise SourceError("No source lists the accounts.", "Map an `account` table in account-health.toml.")
+        raise SourceError(
+            "No source lists the accounts.",
+            "Map an `account` table in account-health.toml, or set lists_accounts = true for one live source.",
+        )
     if all(d.failure for d in lists):
         rows = lists[0].rejected[:_EXAMPLES]
         examples = "".join(f" {code(f'{row.place}: {row.problem}', _EXAMPLE_CHARACTERS)}." for row in rows)

@@ -42,7 +42,9 @@ async def check_sources(workspace: Workspace, as_of: str | None = None) -> Check
             *(
                 []
                 if is_listed
-                else ["Map an `account` table: no source lists the accounts, so nothing can be answered."]
+                else [
+                    "No source lists the accounts, so nothing can be answered: map an `account` table, or set lists_accounts = true."
+                ]
             ),
             *_advice(sources, missing, entries),
             *dict.fromkeys(a for found in live for a in found.advice),
