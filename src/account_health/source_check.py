@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from account_health.workspace import Workspace
 
 _PROBLEMS_SHOWN = 5
+_NO_ACCOUNTS = (
+    "No source lists the accounts, so nothing can be answered: map an `account` table, or set lists_accounts = true."
+)
 
 
 async def check_sources(workspace: Workspace, as_of: str | None = None) -> CheckedSources:
@@ -39,13 +42,7 @@ async def check_sources(workspace: Workspace, as_of: str | None = None) -> Check
         not_connected=missing,
         accounts=len(entries) if inputs else None,
         advice=(
-            *(
-                []
-                if is_listed
-                else [
-                    "No source lists the accounts, so nothing can be answered: map an `account` table, or set lists_accounts = true."
-                ]
-            ),
+            *([] if is_listed else [_NO_ACCOUNTS]),
             *_advice(sources, missing, entries),
             *dict.fromkeys(a for found in live for a in found.advice),
         ),
