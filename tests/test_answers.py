@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
 import anyio
+import anyio.to_thread
 import httpx2
 import pytest
 
+from account_health.answers import Answers, Call
 from account_health.assess import assess
 from account_health.config import GatherSettings, load_config
-from account_health.errors import AccountNotFound, SourceError
+from account_health.connectors.base import Delivery, Query
+from account_health.errors import AccountNotFound, Fault, SourceError
 from account_health.fetched import fetch_inputs
 from account_health.gather import Gatherer
 from account_health.model import Source, State
@@ -35,14 +39,13 @@ from beacon import (
     report,
     two_customers,
 )
-from given import DEFAULT_POLICY, Given
+from given import AS_OF, DEFAULT_POLICY, Given
 from given import account as given_account
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
     from pathlib import Path
 
-    from account_health.connectors.base import Delivery, Query
     from account_health.model import Assessment
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("beacon_installed")]
@@ -363,6 +366,203 @@ async def test_a_list_that_fails_for_one_of_a_few_accounts_fails(tmp_path: Path)
     workspace = opened(tmp_path, beacon, CRM)
     with pytest.raises(SourceError, match="Beacon CRM does not let these credentials read this"):
         await assess(workspace.sources, workspace.policy, workspace.instant(), ["A-1", "B-2"])
+
+
+# --- The same question at the same moment -----------------------------------------------------------------------------
+
+
+async def at_once(ask: Callable[[], Awaitable[object]], times: int = 5) -> list[object]:
+    """What so many equal questions bring that are asked before any is answered."""
+    found: list[object] = []
+
+    async def one() -> None:
+        found.append(await ask())
+
+    with anyio.fail_after(PATIENCE):
+        async with anyio.create_task_group() as group:
+            for _ in range(times):
+                group.start_soon(one)
+    return found
+
+
+async def test_equal_questions_at_the_same_moment_are_one_question_to_each_source(tmp_path: Path) -> None:
+    beacon = two_customers()
+    found = await at_once(partial(opened(tmp_path, beacon).assess, "A-1"))
+    assert beacon.paths() == WHOLE_DESK
+    assert found == [found[0]] * 5
+
+    workspace = opened(tmp_path, beacon)
+    await at_once(partial(workspace.inputs, workspace.instant()))
+    assert beacon.paths() == ["organizations", "ratings", "tickets"]
+
+
+@pytest.mark.parametrize(("keep_seconds", "refresh"), [(0, False), (300, True)])
+async def test_what_is_not_to_be_used_again_serves_those_who_waited_for_it(
+    tmp_path: Path, keep_seconds: int, *, refresh: bool
+) -> None:
+    beacon = Beacon(accounts=[account("A-1", "Acme")])
+    workspace = opened(tmp_path, beacon, f"{CRM}[gather]\nkeep_seconds = {keep_seconds}\n")
+    for _ in range(2):
+        await at_once(partial(workspace.assess, "A-1", refresh=refresh))
+        assert beacon.paths() == ["accounts", "meetings"]
+
+
+async def test_a_file_is_read_once_for_all_who_ask_at_the_same_moment() -> None:
+    read = []
+
+    class Slow(Given):
+        async def fetch(self, query: Query) -> Sequence[Delivery]:
+            read.append(query)
+            await anyio.sleep(0.05)
+            return await super().fetch(query)
+
+    answers = Answers([Slow([given_account()])], lambda: NOW, GatherSettings())
+    await at_once(lambda: answers.ask({0: Query(AS_OF)}, Call()))
+    assert len(read) == 1
+
+
+async def test_a_failure_is_one_failure_for_all_who_waited_for_it(tmp_path: Path) -> None:
+    beacon = two_customers()
+    beacon.mishaps["ratings"] = refuse(403)
+    found = await at_once(partial(opened(tmp_path, beacon).assess, "A-1"))
+    assert beacon.paths() == WHOLE_DESK
+    assert found == [found[0]] * 5
+
+
+async def test_who_waits_for_another_who_gives_up_asks_for_himself(tmp_path: Path) -> None:
+    beacon = two_customers()
+    begun, first = anyio.Event(), anyio.CancelScope()
+
+    async def hang_once(_: httpx2.Request) -> None:
+        beacon.mishaps.clear()
+        begun.set()
+        await anyio.sleep_forever()
+
+    async def give_up() -> None:
+        with first:
+            await workspace.assess("A-1")
+
+    async def wait() -> None:
+        found.append(report(await workspace.assess("A-1"), Source.SUPPORT).rows)
+
+    beacon.mishaps["tickets"] = hang_once
+    workspace, found = opened(tmp_path, beacon), list[int]()
+    with anyio.fail_after(PATIENCE):
+        async with anyio.create_task_group() as group:
+            group.start_soon(give_up)
+            await begun.wait()
+            for _ in range(3):
+                group.start_soon(wait)
+            await anyio.wait_all_tasks_blocked()
+            assert found == []
+            first.cancel()
+
+    assert found == [2, 2, 2]
+    assert beacon.paths() == sorted([*WHOLE_DESK, *WHOLE_DESK]), "by the first and by one of those who waited"
+
+
+async def test_who_waits_for_another_waits_no_longer_than_his_own_deadline() -> None:
+    answers = Answers([Sleeper([])], lambda: NOW, GatherSettings())
+    with anyio.fail_after(PATIENCE):
+        async with anyio.create_task_group() as group:
+            group.start_soon(answers.ask, {0: Query(AS_OF)}, Call())
+            await anyio.wait_all_tasks_blocked()
+            late = await answers.ask({0: Query(AS_OF)}, Call(anyio.current_time() + 0.2))
+            group.cancel_scope.cancel()
+
+    (failed,) = late[0].deliveries
+    assert (failed.fault, failed.table) == (Fault.TIMEOUT, "ticket")
+    assert failed.failure is not None
+    assert failed.failure.startswith("No time was left.")
+
+
+async def test_who_has_more_time_than_the_one_he_waited_for_asks_again(tmp_path: Path) -> None:
+    beacon = two_customers()
+    begun = anyio.Event()
+
+    async def hang_once(_: httpx2.Request) -> None:
+        beacon.mishaps.clear()
+        begun.set()
+        await anyio.sleep_forever()
+
+    beacon.mishaps["tickets"] = hang_once
+    workspace = opened(tmp_path, beacon)
+    ask = partial(workspace.sources.gather, workspace.policy, workspace.instant(), None)
+    with anyio.fail_after(PATIENCE):
+        async with anyio.create_task_group() as group:
+            group.start_soon(ask, Call(anyio.current_time() + 0.3))
+            await begun.wait()
+            found = await ask(Call())
+
+    assert len(found.tables.rows("SELECT * FROM ticket")) == 3
+    assert beacon.paths() == sorted(["organizations", "ratings", "tickets"] * 2)
+
+
+async def test_questions_of_different_event_loops_do_not_wait_for_each_other(tmp_path: Path) -> None:
+    beacon = two_customers()
+    begun, go_on = anyio.Event(), anyio.Event()
+
+    async def wait_once(_: httpx2.Request) -> None:
+        beacon.mishaps.clear()
+        begun.set()
+        await go_on.wait()
+
+    beacon.mishaps["tickets"] = wait_once
+    workspace, found = opened(tmp_path, beacon), list[int]()
+
+    async def ask() -> None:
+        found.append(report(await workspace.assess("A-1"), Source.SUPPORT).rows)
+
+    with anyio.fail_after(PATIENCE):
+        async with anyio.create_task_group() as group:
+            group.start_soon(ask)
+            await begun.wait()
+            await anyio.to_thread.run_sync(anyio.run, ask)
+            assert found == [2]
+            go_on.set()
+    assert found == [2, 2]
+
+
+# --- Answers about all that are cut -----------------------------------------------------------------------------------
+
+
+async def test_a_cut_answer_about_all_accounts_does_not_serve_a_question_about_one(tmp_path: Path) -> None:
+    beacon = two_customers()
+    beacon.page_size = 2
+    workspace = opened(tmp_path, beacon, FILES + DESK + "max_pages = 1\n")
+    every = await assess(workspace.sources, workspace.policy, workspace.instant())
+    assert {report(found, Source.SUPPORT).state for found in every} == {State.PARTIAL}
+    beacon.paths()
+
+    one = await workspace.assess("A-1")
+    assert (report(one, Source.SUPPORT).state, report(one, Source.SUPPORT).rows) == (State.OBSERVED, 2)
+    assert beacon.paths() == WHOLE_DESK
+    await workspace.assess("A-1")
+    await workspace.inputs(workspace.instant())
+    assert beacon.paths() == [], "each question has its answer"
+
+
+async def test_an_account_beyond_the_end_of_a_cut_list_is_found_by_asking_for_it(tmp_path: Path) -> None:
+    beacon = Beacon(accounts=[account(f"A-{n}", f"Name {n}") for n in range(3)], page_size=2)
+    workspace = opened(tmp_path, beacon, CRM + "max_pages = 1\n")
+    assert len(await assess(workspace.sources, workspace.policy, workspace.instant())) == 2
+
+    assert (await workspace.assess("A-2")).account.name == "Name 2"
+
+
+async def test_a_source_that_calls_its_answer_about_one_account_partial_is_asked_about_it() -> None:
+    asked = []
+
+    class Partial(Sleeper):
+        async def fetch(self, query: Query) -> Sequence[Delivery]:
+            asked.append(query.accounts)
+            state = {"acme": State.PARTIAL} if query.accounts is None else {}
+            return [Delivery("ticket", Source.SUPPORT, (), frozenset(), AS_OF, states=state)]
+
+    answers = Answers([Partial([])], lambda: NOW, GatherSettings())
+    for accounts in (None, ("acme",), ("bolt",), None, ("acme",)):
+        await answers.ask({0: Query(AS_OF, accounts)}, Call())
+    assert asked == [None, ("acme",), ("bolt",)]
 
 
 # --- Searching ------------------------------------------------------------------------------------------------------

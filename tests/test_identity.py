@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from account_health.connectors.files.matching import Ambiguity, Match, Matches, match_keys
-from account_health.domains import FREE_MAIL, registrable_domain
+from account_health.domains import free_mail, registrable_domain
 from account_health.identity import Candidate, Known, Link, Record
 
 if TYPE_CHECKING:
@@ -49,8 +49,27 @@ def test_what_nobody_registered_and_free_mail_give_no_domain(text: str) -> None:
     assert registrable_domain(text) is None
 
 
+@pytest.mark.parametrize(
+    "provider",
+    [
+        *("freenet.de", "yahoo.ca", "naver.com", "att.net", "hotmail.es", "live.co.uk", "seznam.cz", "verizon.net"),
+        *("bigpond.com", "uol.com.br", "arcor.de", "pm.me", "bluewin.ch", "sfr.fr", "ziggo.nl", "wp.pl", "ukr.net"),
+        *("virgilio.it", "sapo.pt", "telia.com", "abv.bg", "walla.co.il", "mweb.co.za", "docomo.ne.jp", "xtra.co.nz"),
+    ],
+)
+def test_mail_providers_of_every_continent_are_no_company(provider: str) -> None:
+    assert registrable_domain(f"ada@{provider}") is None
+
+
+@pytest.mark.parametrize(
+    "company", ["google.com", "microsoft.com", "apple.com", "yahooinc.com", "navercorp.com", "verizon.com", "gmx.io"]
+)
+def test_the_companies_behind_mail_providers_are_companies(company: str) -> None:
+    assert registrable_domain(f"ada@{company}") == company
+
+
 def test_a_host_of_a_free_mail_provider_is_free_mail_and_one_that_only_looks_like_it_is_not() -> None:
-    assert {registrable_domain(f"x.{name}") for name in FREE_MAIL} == {None}
+    assert {registrable_domain(f"x.{name}") for name in free_mail()} == {None}
     assert registrable_domain("gmail.com.acme.org") == "acme.org"
 
 

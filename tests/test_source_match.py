@@ -4,31 +4,47 @@ from __future__ import annotations
 
 import csv
 import io
+from dataclasses import replace
+from threading import Barrier
 from typing import TYPE_CHECKING
 
+import anyio
 import pytest
 from typer.testing import CliRunner
 
 from account_health import cli
-from account_health.source_match import folded_name
+from account_health.connectors.base import Context
+from account_health.gather import Gatherer
+from account_health.source_match import folded_name, match_sources
+from account_health.workspace import open_database
 from beacon import (
+    CRM,
     DESK,
     ENVIRONMENT,
     FILES,
     Beacon,
+    BeaconDesk,
+    account,
     configured,
+    opened,
     organization,
     refuse,
     serving,
     ticket,
     two_customers,
 )
+from given import Given
+from given import account as given_account
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
+    import httpx2
     from typer.testing import Result
+
+    from account_health.connectors.base import Query
+    from account_health.identity import Links
 
     Match = Callable[..., Result]
 
@@ -215,6 +231,87 @@ def test_a_list_that_was_not_read_to_its_end_is_said(match: Match, beacon: Beaco
     assert done.exit_code == 5
     assert "desk: Only the first 1 pages were read." in done.stderr
     assert len(lines(done.stdout)) == 2
+
+
+def test_sources_are_asked_side_by_side(match: Match, beacon: Beacon) -> None:
+    both = Barrier(2)
+
+    async def wait_for_the_other(_: httpx2.Request) -> None:
+        both.wait(timeout=10)
+
+    beacon.mishaps["organizations"] = wait_for_the_other
+    with serving(beacon) as address:
+        done = match(after=DESK.replace("desk]", "other]") + f'base_url = "{address}"\n')
+
+    assert done.exit_code == 0, done.stderr
+    assert done.stderr == "4 of 12 records belong to an account.\n"
+
+
+def test_a_source_that_is_late_is_named_and_the_others_are_printed(match: Match) -> None:
+    slow = two_customers()
+
+    async def take_long(_: httpx2.Request) -> None:
+        await anyio.sleep(2)
+
+    slow.mishaps["organizations"] = take_long
+    with serving(slow) as address:
+        late = DESK.replace("desk]", "late]") + f'base_url = "{address}"\n'
+        done = match(after=f"{late}[gather]\nall_accounts_seconds = 1\n")
+
+    assert done.exit_code == 5
+    assert {line["source"] for line in lines(done.stdout).values()} == {"desk"}
+    assert done.stderr.startswith(
+        "2 of 6 records belong to an account.\nlate: Beacon Desk gave no complete answer in time"
+    )
+
+
+class Stubborn(BeaconDesk):
+    """Knows no deadline of its own."""
+
+    kind = "beacon-stubborn"
+
+    async def matches(self, query: Query) -> Links:  # noqa: ARG002 - the protocol names it
+        """Never says."""
+        await anyio.sleep_forever()
+        raise AssertionError
+
+
+@pytest.mark.anyio
+async def test_a_source_that_heeds_no_deadline_is_cut_off(tmp_path: Path, beacon: Beacon) -> None:
+    workspace = opened(tmp_path, beacon, f"{FILES}{DESK}[gather]\nall_accounts_seconds = 0.2\n")
+    _, desk = workspace.sources.sources
+    assert isinstance(desk, BeaconDesk)
+    database = open_database()
+    late = Stubborn(desk.name, desk.settings, Context(tmp_path, database, workspace.clock))
+    gatherer = Gatherer([Given([given_account()]), late], database, clock=workspace.clock)
+    with anyio.fail_after(10):
+        found = await match_sources(replace(workspace, sources=gatherer))
+
+    within = "desk: No complete answer within 0.2 seconds."
+    assert found.problems == (f"{within} Ask again later, or raise all_accounts_seconds under [gather].",)
+
+
+def test_lines_about_a_source_that_matches_nothing_have_no_effect_and_that_is_said(
+    match: Match, tmp_path: Path, beacon: Beacon
+) -> None:
+    beacon.accounts = [account("Z-1", "Zeta")]
+    crm = CRM.replace("sources.crm", "sources.sales")
+    written = "source,record_id,account_id\nsales,Z-1,A-1\ncrm,B-2,A-1\ndesk,9,A-1\n"
+    (tmp_path / "crosswalk.csv").write_text(written, "utf-8")
+    with serving(beacon) as address:
+        done = match(before=CROSSWALK, after=f'{crm}base_url = "{address}"\n')
+
+    assert done.exit_code == 5
+    assert done.stderr == (
+        "2 of 9 records belong to an account.\n"
+        "sales: It lists accounts, so its records are accounts; the crosswalk does not change them.\n"
+        "crm: Its rows name their accounts themselves; the crosswalk does not change them.\n"
+    )
+    found = lines(done.stdout)
+    idle = {"account_id": "A-1", "evidence": "crosswalk; has no effect"}
+    assert found["Z-1"] == {"source": "sales", "record_id": "Z-1", **idle}
+    assert found["B-2"] == {"source": "crm", "record_id": "B-2", **idle}
+    assert found["9"]["evidence"] == "crosswalk; not listed by the source now"
 
 
 def test_without_accounts_nothing_is_matched(match: Match) -> None:

@@ -1,7 +1,8 @@
 """Answers: what each source says to a question, asked side by side under a deadline and kept for a while.
 
 A source that fails becomes failed deliveries, not an exception. What a file says holds until the file changes; what a
-live source says is used again as long as the configuration allows, and its age is shown.
+live source says is used again as long as the configuration allows, and its age is shown. Whoever asks what somebody
+else is asking at that moment waits for the same answer.
 """
 
 from __future__ import annotations
@@ -10,16 +11,18 @@ import itertools
 import logging
 import math
 from collections.abc import Hashable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import anyio
+from anyio.lowlevel import current_token
 
 from account_health.connectors.base import Delivery, Query, Relation
 from account_health.directory import Directory, Entry
 from account_health.errors import CallerError, Fault, SourceError, place
+from account_health.model import State
 
 if TYPE_CHECKING:
     from account_health.config import GatherSettings
@@ -33,6 +36,8 @@ _KEPT_WHOLE = 32
 """Answers of other sources, which hold everything."""
 _GRACE_SECONDS = 0.25
 """A source that keeps its own deadline can still say which of its tables were in time."""
+_HASTY = (Fault.TIMEOUT, Fault.THROTTLED)
+"""What may not have failed if there had been more time."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,6 +48,8 @@ class Call:
     """When it must be answered, on the event loop's clock."""
     refresh: bool = False
     """True: live sources are asked again although an answer is still kept."""
+    given: set[Hashable] = field(default_factory=set)
+    """Tokens of the answers it was given, which serve it to its end."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +58,6 @@ class Answer:
 
     token: Hashable
     deliveries: tuple[Delivery, ...]
-    call: Call
     answered_at: datetime
     is_about_all: bool
     """False: only some accounts were asked for."""
@@ -61,12 +67,16 @@ class Answer:
         """Whether anything in it is missing, so that asking again may bring more."""
         return any(delivery.failure for delivery in self.deliveries)
 
+    def is_cut(self, query: Query) -> bool:
+        """Whether it holds less of what was asked for than the source does, so that asking about less may tell more."""
+        wanted = [delivery for delivery in self.deliveries if query.wants(delivery.table)]
+        return any(not found.is_complete or State.PARTIAL in found.states.values() for found in wanted)
+
     def joined(self, other: Answer) -> Answer:
         """Both answers of one source as one."""
         return Answer(
             token=(self.token, other.token),
             deliveries=(*self.deliveries, *other.deliveries),
-            call=self.call,
             answered_at=self.answered_at,
             is_about_all=self.is_about_all and other.is_about_all,
         )
@@ -92,6 +102,39 @@ def one_list(answers: Sequence[Answer]) -> Answer:
     return replace(different[0], token=tuple(answer.token for answer in different), deliveries=(failed or whole,))
 
 
+@dataclass(frozen=True)
+class _Question:
+    """What one call asks of one source."""
+
+    index: int
+    query: Query
+    """Of sources that are not live always about everything."""
+    call: Call
+    fingerprint: Hashable | None
+    until: float
+    """When it must be answered, on the event loop's clock."""
+
+    @property
+    def key(self) -> Hashable:
+        """Questions with one key have one answer."""
+        live_key = _key(self.index, self.query, self.query.like)
+        return live_key if self.fingerprint is None else (self.index, self.fingerprint)
+
+
+@dataclass
+class _Asking:
+    """A question that is being put to a source, and in the end the answer; none if whoever asked gave up."""
+
+    until: float
+    over: anyio.Event = field(default_factory=anyio.Event)
+    answer: Answer | None = None
+
+    def answer_to(self, question: _Question) -> Answer | None:
+        """The answer, unless it is lacking for want of time of which this question has more."""
+        is_lacking = any(d.fault in _HASTY for d in self.answer.deliveries) if self.answer else True
+        return None if is_lacking and question.until > self.until + _GRACE_SECONDS else self.answer
+
+
 @dataclass
 class Answers:
     """The sources, and what they said lately."""
@@ -103,6 +146,8 @@ class Answers:
     """What sources that are not live said, by their fingerprints."""
     _lately: dict[Hashable, Answer] = field(default_factory=dict)
     """What live sources said to which question."""
+    _under_way: dict[Hashable, _Asking] = field(default_factory=dict)
+    """The questions that are being put to sources, by event loop and key: one loop cannot wait for another."""
     _numbers: itertools.count[int] = field(default_factory=itertools.count)
 
     def is_live(self, index: int, as_of: datetime) -> bool:
@@ -122,50 +167,78 @@ class Answers:
         return {index: found[index] for index in queries}
 
     async def _answer(self, index: int, query: Query, call: Call) -> Answer:
+        """What is kept, or what comes of the same question under way, or else what the source says."""
+        question = self._question(index, query, call)
+        key = current_token(), question.key, question.query.refresh
+        while not (answer := self._kept(question)):
+            if not (asking := self._under_way.get(key)):
+                with self._put(key, question) as asking:
+                    answer = asking.answer = await self._asked(question)
+                break
+            with anyio.CancelScope(deadline=question.until + _GRACE_SECONDS):
+                await asking.over.wait()
+            if answer := asking.answer_to(question) if asking.over.is_set() else await self._asked(question):
+                break
+        call.given.add(answer.token)
+        return answer
+
+    def _question(self, index: int, query: Query, call: Call) -> _Question:
         fingerprint = self.sources[index].fingerprint(query.as_of)
-        if fingerprint is None:
-            return await self._live_answer(index, query, call)
-        key = (index, fingerprint)
-        if key in self._whole:
-            return self._whole[key]
-        everything = Query(query.as_of, known=query.known, seconds=self.settings.all_accounts_seconds)
-        answer = await self._asked(index, everything, call, key)
-        if any(delivery.fault is Fault.TIMEOUT for delivery in answer.deliveries):
-            return replace(answer, token=(key, next(self._numbers)))
-        _keep(self._whole, {key: answer}, _KEPT_WHOLE)
+        is_live = fingerprint is None
+        query = query if is_live else Query(query.as_of, known=query.known)
+        most = self.settings.all_accounts_seconds if _is_broad(query) else self.settings.deadline_seconds
+        seconds = max(0.0, min(most, call.until - anyio.current_time()) if is_live else most)
+        query = replace(query, seconds=seconds, refresh=is_live and call.refresh)
+        return _Question(index, query, call, fingerprint, anyio.current_time() + seconds)
+
+    @contextmanager
+    def _put(self, key: Hashable, question: _Question) -> Iterator[_Asking]:
+        """Lets others know that the question is being put, and wakes them in the end, whatever becomes of it."""
+        asking = self._under_way[key] = _Asking(question.until)
+        try:
+            yield asking
+        finally:
+            del self._under_way[key]
+            asking.over.set()
+
+    async def _asked(self, question: _Question) -> Answer:
+        """What the source says in the time that is left, which is kept for others if nothing is missing."""
+        left, answered_at = max(0.0, question.until - anyio.current_time()), self._now()
+        query = replace(question.query, seconds=left)
+        deliveries = await _delivered(self.sources[question.index], query, answered_at)
+        token = (question.index, next(self._numbers))
+        answer = Answer(token, tuple(deliveries), answered_at, _is_broad(query))
+        if question.fingerprint is None:
+            self._lately = {key: kept for key, kept in self._lately.items() if self._is_fresh(kept)}
+            if not answer.has_failed:
+                _keep(self._lately, dict.fromkeys(_keys(question.index, query, answer), answer), _KEPT)
+        elif not any(delivery.fault is Fault.TIMEOUT for delivery in deliveries):
+            answer = replace(answer, token=question.key)
+            _keep(self._whole, {question.key: answer}, _KEPT_WHOLE)
         return answer
 
-    async def _live_answer(self, index: int, query: Query, call: Call) -> Answer:
-        if kept := self._fresh(index, query, call):
-            return kept
-        is_broad = query.accounts is None and query.like is None
-        most = self.settings.all_accounts_seconds if is_broad else self.settings.deadline_seconds
-        seconds = max(0.0, min(most, call.until - anyio.current_time()))
-        answer = await self._asked(index, replace(query, seconds=seconds), call, (index, next(self._numbers)))
-        for key in [key for key, kept in self._lately.items() if not self._is_fresh(kept)]:
-            del self._lately[key]
-        if not answer.has_failed:
-            _keep(self._lately, dict.fromkeys(_keys(index, query, answer), answer), _KEPT)
-        return answer
-
-    def _fresh(self, index: int, query: Query, call: Call) -> Answer | None:
-        """An answer to this question, or to the same about all accounts, that may be used again."""
-        for asked in (query, replace(query, accounts=None, like=None)):
-            kept = self._lately.get(_key(index, asked, asked.like))
-            if kept and (kept.call is call or (self._is_fresh(kept) and not call.refresh)):
+    def _kept(self, question: _Question) -> Answer | None:
+        """An answer to the question, or a whole one to the same about all accounts, that may be used again."""
+        query, call = question.query, question.call
+        if question.fingerprint is not None:
+            return self._whole.get(question.key)
+        for asked in (query, broad := replace(query, accounts=None, like=None)):
+            kept = self._lately.get(_key(question.index, asked, asked.like))
+            if kept is None or (asked is broad and kept.is_cut(query)):
+                continue
+            if kept.token in call.given or (self._is_fresh(kept) and not call.refresh):
                 return kept
         return None
 
     def _is_fresh(self, answer: Answer) -> bool:
         return answer.answered_at > self._now() - timedelta(seconds=self.settings.keep_seconds)
 
-    async def _asked(self, index: int, query: Query, call: Call, token: Hashable) -> Answer:
-        answered_at = self._now()
-        deliveries = tuple(await _delivered(self.sources[index], query, answered_at))
-        return Answer(token, deliveries, call, answered_at, query.accounts is None and query.like is None)
-
     def _now(self) -> datetime:
         return self.clock().astimezone(UTC).replace(tzinfo=None)
+
+
+def _is_broad(query: Query) -> bool:
+    return query.accounts is None and query.like is None
 
 
 def _key(index: int, query: Query, like: str | None) -> Hashable:
@@ -200,9 +273,10 @@ async def _delivered(source: Connector, query: Query, now: datetime) -> Sequence
     error = SourceError("The connector failed unexpectedly; the log names the place.")
     try:
         with anyio.move_on_after(None if query.seconds is None else query.seconds + _GRACE_SECONDS):
-            return await source.fetch(query)
+            if query.seconds != 0:
+                return await source.fetch(query)
         error = SourceError(
-            f"No complete answer within {round(query.seconds or 0, 1):g} seconds.",
+            f"No complete answer within {round(query.seconds, 1):g} seconds." if query.seconds else "No time was left.",
             "Ask again later, or raise the deadline under [gather] in account-health.toml.",
             fault=Fault.TIMEOUT,
         )

@@ -1,31 +1,23 @@
 """Domains: the part of a web or mail address that somebody registered, which is what a company is recognised by.
 
-Nothing is looked up on the network: tldextract brings its list of public suffixes.
+Nothing is looked up on the network: tldextract brings its list of public suffixes, and `free_mail.txt` beside this
+module names the providers that hand out mailboxes to the public. That list is our own, put together region by region
+from the large free mailers and internet providers. The lists that others publish hold thousands of domains nobody uses
+any more, and companies among them. A provider that is missing could make one account of two strangers; a company on the
+list has to be matched by other means. Where in doubt, a domain is listed.
 """
 
 from __future__ import annotations
 
 import re
 from functools import cache
+from importlib.resources import files
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from tldextract import TLDExtract
 
 _PLAIN = re.compile(r"(?!.*xn--)[a-z0-9]([a-z0-9]|-(?=[a-z0-9])){0,62}\.[a-z]{2,62}(\.[a-z]{2,62})?")
-
-FREE_MAIL = frozenset(
-    {
-        "126.com", "163.com", "aol.com", "btinternet.com", "comcast.net", "fastmail.com", "free.fr", "gmail.com",
-        "gmx.at", "gmx.ch", "gmx.com", "gmx.de", "gmx.net", "googlemail.com", "hotmail.co.uk", "hotmail.com",
-        "hotmail.de", "hotmail.fr", "hotmail.it", "icloud.com", "laposte.net", "libero.it", "live.com", "mac.com",
-        "mail.com", "mail.ru", "me.com", "msn.com", "orange.fr", "outlook.com", "outlook.de", "outlook.fr", "proton.me",
-        "protonmail.com", "qq.com", "rediffmail.com", "t-online.de", "wanadoo.fr", "web.de", "yahoo.co.in",
-        "yahoo.co.jp", "yahoo.co.uk", "yahoo.com", "yahoo.de", "yahoo.fr", "yahoo.it", "yandex.com", "yandex.ru",
-        "ymail.com", "zoho.com",
-    }
-)  # fmt: skip
-"""Mail providers whose domain says nothing about who somebody works for."""
 
 
 def registrable_domain(text: str) -> str | None:
@@ -40,7 +32,14 @@ def registrable_domain(text: str) -> str | None:
     else:  # the public suffix list's own rule for a top level it does not know
         domain = f"{parts.subdomain.rpartition('.')[2]}.{parts.domain}" if parts.subdomain else ""
     ascii_domain = _ascii(domain)
-    return None if ascii_domain in FREE_MAIL else ascii_domain
+    return None if ascii_domain in free_mail() else ascii_domain
+
+
+@cache
+def free_mail() -> frozenset[str]:
+    """Mail providers whose domain says nothing about who somebody works for."""
+    lines = (files("account_health") / "free_mail.txt").read_text("utf-8").splitlines()
+    return frozenset(name for line in lines if not line.startswith("#") for name in line.split())
 
 
 def _ascii(domain: str) -> str | None:

@@ -7,6 +7,8 @@ from collections import defaultdict
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+import anyio
+
 from account_health.connectors.base import Matchable, Query
 from account_health.connectors.registry import Unavailable
 from account_health.crosswalk import NOBODY, CrosswalkLine
@@ -14,8 +16,9 @@ from account_health.errors import SourceError
 from account_health.markup import visible
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Container, Iterator, Mapping, Sequence
 
+    from account_health.connectors.base import Connector
     from account_health.identity import Links
     from account_health.roster import Roster
     from account_health.workspace import Workspace
@@ -41,28 +44,52 @@ class MatchedSources:
     @property
     def matched(self) -> int:
         """Records that belong to an account."""
-        return sum(line.account_id not in ("", NOBODY) for line in self.lines)
+        return sum(line.method != "" and line.account_id != NOBODY for line in self.lines)
 
 
 async def match_sources(workspace: Workspace, as_of: str | None = None) -> MatchedSources:
-    """Matches all records of all live sources; raises SourceError when the accounts cannot be listed."""
+    """Matches all records of all live sources, side by side; raises SourceError when the accounts cannot be listed."""
     instant = workspace.instant(as_of)
     roster = await workspace.sources.roster(workspace.policy, instant)
-    lines: list[CrosswalkLine] = []
-    problems = list(roster.unread)
-    for source in workspace.sources.sources:
-        if isinstance(source, Unavailable):
-            problems.append(f"{source.label}: {source.problem}")
-        if not isinstance(source, Matchable):
-            continue
-        try:
-            links = await source.matches(Query(instant, known=roster.known))
-        except SourceError as err:
-            problems.append(f"{source.name}: {err}")
-        else:
-            lines += _lines(source.name, links, roster)
-            problems += [f"{source.name}: {links.unlisted}"] if links.unlisted else []
-    return MatchedSources((*lines, *_unseen(lines, roster)), tuple(problems))
+    query = Query(instant, known=roster.known, seconds=workspace.config.gather.all_accounts_seconds)
+    names = [source.name for source in workspace.config.sources]
+    sources = dict(zip(names, workspace.sources.sources, strict=True))
+    found: dict[str, Links | str] = {}
+
+    async def match(name: str, source: Matchable) -> None:
+        found[name] = await _matched(source, query)
+
+    async with anyio.create_task_group() as group:
+        for name, source in sources.items():
+            if isinstance(source, Matchable):
+                group.start_soon(match, name, source)
+    links = {name: found[name] for name in names if name in found}
+    lines = [line for name, own in links.items() if not isinstance(own, str) for line in _lines(name, own, roster)]
+    idle = {name: why for name in roster.crosswalk.crosswalk if (why := _why_idle(sources[name]))}
+    problems = [
+        *(f"{source.label}: {source.problem}" for source in sources.values() if isinstance(source, Unavailable)),
+        *(f"{name}: {why}" for name, own in links.items() if (why := own if isinstance(own, str) else own.unlisted)),
+        *(f"{name}: {why}; the crosswalk does not change them." for name, why in idle.items()),
+    ]
+    return MatchedSources((*lines, *_unseen(lines, roster, idle)), (*roster.unread, *problems))
+
+
+async def _matched(source: Matchable, query: Query) -> Links | str:
+    """The source's links, or why there are none."""
+    try:
+        with anyio.move_on_after(query.seconds):
+            return await source.matches(query)
+    except SourceError as err:
+        return str(err)
+    within = f"No complete answer within {query.seconds:g} seconds."
+    return f"{within} Ask again later, or raise all_accounts_seconds under [gather]."
+
+
+def _why_idle(source: Connector) -> str:
+    """Why a crosswalk has no effect on the source, if it has none."""
+    if not isinstance(source, Matchable | Unavailable):
+        return "Its rows name their accounts themselves"
+    return "It lists accounts, so its records are accounts" if "account" in source.provides() else ""
 
 
 def folded_name(name: str) -> str:
@@ -105,12 +132,14 @@ def _lines(source: str, links: Links, roster: Roster) -> Iterator[CrosswalkLine]
         )
 
 
-def _unseen(lines: Sequence[CrosswalkLine], roster: Roster) -> Iterator[CrosswalkLine]:
+def _unseen(lines: Sequence[CrosswalkLine], roster: Roster, idle: Container[str]) -> Iterator[CrosswalkLine]:
     """What the crosswalk says of records that are in no list, so that nothing a person wrote is lost."""
     seen = {(line.source, line.record_id) for line in lines}
     for source, written in roster.crosswalk.crosswalk.items():
         for record, account in written.items():
-            if (source, record) not in seen:
+            if source in idle:
+                yield CrosswalkLine(source, record, account or NOBODY, evidence="crosswalk; has no effect")
+            elif (source, record) not in seen:
                 yield replace(_as_written(source, record, account), evidence="crosswalk; not listed by the source now")
 
 

@@ -109,6 +109,21 @@ async def test_a_page_that_promises_more_without_saying_where_is_a_bad_response(
         assert found.error.fault is Fault.BAD_RESPONSE
 
 
+@pytest.mark.parametrize("flag", ["false", "true", 0, 1, [], {}])
+async def test_a_flag_that_is_neither_yes_nor_no_is_a_bad_response(flag: Any) -> None:
+    for cursor in (None, "A"):
+        found = await read(in_turn(page([1], next=cursor, end=flag)), Cursor(cursor="next", end="end"))
+        assert found.items == []
+        assert found.error is not None
+        assert found.error.fault is Fault.BAD_RESPONSE
+        assert "`end`" in found.error.message
+
+
+async def test_where_a_flag_is_missing_the_cursor_tells_the_end() -> None:
+    upstream = in_turn(page([1], next="A"), page([2]))
+    assert await read(upstream, Cursor(cursor="next", end="end")) == Read([1, 2], None, None)
+
+
 async def test_the_id_of_the_last_item_leads_to_the_next_page() -> None:
     upstream = in_turn(
         ok({"data": [{"id": "a"}, {"id": "b"}], "has_more": True}), ok({"data": [{"id": "c"}], "has_more": False})
@@ -126,6 +141,15 @@ async def test_more_after_an_item_without_an_id_is_a_bad_response(items: list[An
     assert found.error.fault is Fault.BAD_RESPONSE
 
 
+@pytest.mark.parametrize("flag", [{}, {"has_more": None}, {"has_more": "true"}, {"has_more": 1}])
+async def test_a_page_that_does_not_say_whether_there_is_more_is_a_bad_response(flag: dict[str, Any]) -> None:
+    found = await read(in_turn(ok({"data": [{"id": "a"}], **flag})), LastId())
+    assert found.items == []
+    assert found.error is not None
+    assert found.error.fault is Fault.BAD_RESPONSE
+    assert "`has_more`" in found.error.message
+
+
 async def test_offsets_go_by_what_came_and_not_by_what_was_asked_for() -> None:
     upstream = in_turn(page([1, 2], count=5), page([3, 4], count=5), page([5], count=5))
     found = await read(upstream, Offset("results", size=50, total="count"), Request("GET", "/things"))
@@ -136,6 +160,22 @@ async def test_offsets_go_by_what_came_and_not_by_what_was_asked_for() -> None:
         {"limit": "50", "offset": "2"},
         {"limit": "50", "offset": "4"},
     ]
+
+
+async def test_a_list_that_ends_before_its_total_is_cut_and_that_is_said() -> None:
+    upstream = in_turn(page([1, 2], count=5), page([3], count=5), page([], count=5))
+    found = await read(upstream, Offset("results", size=2, total="count"))
+    assert found == Read([1, 2, 3], "The system tells of 5 items and sent only 3; the others are missing.", None)
+
+
+@pytest.mark.parametrize("count", [0, -1])
+async def test_a_list_of_nothing_is_whole(count: int) -> None:
+    assert await read(in_turn(page([], count=count)), Offset("results", total="count")) == Read([], None, None)
+
+
+async def test_a_list_that_got_shorter_while_it_was_read_is_whole() -> None:
+    upstream = in_turn(page([1, 2], count=3), page([], count=2))
+    assert await read(upstream, Offset("results", size=2, total="count")) == Read([1, 2], None, None)
 
 
 async def test_without_a_total_an_empty_page_ends_a_list() -> None:

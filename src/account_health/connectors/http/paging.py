@@ -40,8 +40,23 @@ def _list(page: Any, path: str) -> Sequence[Any]:
     return found
 
 
+def _flag(page: Any, path: str) -> bool:
+    """What a list ends by; taken for false, another word would end one silently."""
+    found = at(page, path)
+    if not isinstance(found, bool):
+        raise Unreadable(f"it says neither yes nor no at `{path}`")
+    return found
+
+
+class CutShort(Exception):  # noqa: N818 - it says of a list what it is
+    """A list that ends with an empty page before all of it came; the text says in our own words what is missing."""
+
+
 class Paginator(Protocol):
-    """How a vendor cuts a list into pages. `Unreadable` says that a page contradicts that."""
+    """How a vendor cuts a list into pages.
+
+    `Unreadable` says that a page contradicts that, `CutShort` that the list does.
+    """
 
     def first(self, request: Request) -> Request:
         """The request for the first page."""
@@ -89,9 +104,12 @@ class Cursor(Paginator):
 
     def next(self, request: Request, page: Any, items: Sequence[Any]) -> Request | None:  # noqa: ARG002 - the protocol names them
         """The same request at the page's cursor."""
-        flag = at(page, self.end) if self.end else None
         cursor = at(page, self.cursor)
-        if flag is self.end_means or (cursor in (None, "") and flag is None):
+        if self.end and at(page, self.end) is not None:
+            is_last = _flag(page, self.end) is self.end_means
+        else:
+            is_last = cursor in (None, "")
+        if is_last:
             return None
         if not isinstance(cursor, str | int) or isinstance(cursor, bool) or cursor == "":
             raise Unreadable(f"it has no usable cursor at `{self.cursor}`")
@@ -113,7 +131,7 @@ class LastId(Paginator):
 
     def next(self, request: Request, page: Any, items: Sequence[Any]) -> Request | None:
         """The same request after the last item."""
-        if at(page, self.more) is not True:
+        if not _flag(page, self.more):
             return None
         last = at(items[-1], self.id) if items else None
         if not isinstance(last, str) or not last:
@@ -146,6 +164,8 @@ class Offset(Paginator):
         total = at(page, self.total) if self.total else None
         if self.total and (not isinstance(total, int) or isinstance(total, bool)):
             raise Unreadable(f"it has no number at `{self.total}`")
+        if not items and total is not None and total > seen:
+            raise CutShort(f"The system tells of {total} items and sent only {seen}; the others are missing.")
         return None if not items or (total is not None and seen >= total) else _with(request, self.param, seen)
 
 
@@ -193,7 +213,11 @@ class Pages:
         before: Sequence[Any] = ()
         while request:
             asked.add(_fingerprint(request))
-            items, request = await self.read(request, self.paginator)
+            try:
+                items, request = await self.read(request, self.paginator)
+            except CutShort as cut:
+                self.truncated = str(cut)
+                return
             if items and items == before:
                 self.truncated = "The system sent the same page twice; what follows it is missing."
                 return
