@@ -495,7 +495,7 @@ def test_a_token_that_is_not_there_fails_this_source_and_says_what_to_set(tmp_pa
     (source,) = load_config(path, {"BOTTLECRM_TOKEN": " "}).sources
     built = build(source, Context(tmp_path, duckdb.connect(), lambda: AS_OF.replace(tzinfo=UTC)))
     assert isinstance(built, Unavailable)
-    assert built.problem.message == "token: The environment variable BOTTLECRM_TOKEN is not set."
+    assert built.problem.message == "token: The environment variable BOTTLECRM_TOKEN is empty."
     assert set(built.provides()) == {"account", "ticket", "opportunity", "invoice", "touchpoint"}
 
 
