@@ -53,7 +53,8 @@ class Judged(httpx2.AsyncBaseTransport):
         self.exchanges: list[Exchange] = []
         self._asked = asked
         self._prefer = iter(prefer)
-        self._wire = httpx2.AsyncHTTPTransport()
+        # Several clients of one connector share it and close it in turn, so no connection is kept open for later.
+        self._wire = httpx2.AsyncHTTPTransport(limits=httpx2.Limits(max_keepalive_connections=0))
 
     @property
     def refusals(self) -> list[Exchange]:
@@ -68,10 +69,6 @@ class Judged(httpx2.AsyncBaseTransport):
         refusal = self._refusal(preference, request, response)
         self.exchanges.append(Exchange(request.method, target, response.status_code, refusal))
         return response
-
-    async def aclose(self) -> None:
-        """Closes the real wire."""
-        await self._wire.aclose()
 
     def _refusal(self, preference: str, request: httpx2.Request, response: httpx2.Response) -> str:
         if violations := response.headers.get("sl-violations"):
