@@ -169,7 +169,7 @@ async def _bulk(port: int) -> None:
         api_key=_TOKEN,
         base_url=f"http://127.0.0.1:{port}",
         lists_accounts=True,
-        requests_per_second=100_000,
+        requests_per_second=1000,
         concurrency=8,
     )
     database = open_database()
