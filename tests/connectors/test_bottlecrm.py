@@ -502,7 +502,7 @@ def test_a_token_that_is_not_there_fails_this_source_and_says_what_to_set(tmp_pa
 @pytest.mark.parametrize(
     ("settings", "problem"),
     [
-        ({"time_zone": "Mars/Olympus"}, "no time zone"),
+        ({"time_zone": "Mars/Olympus"}, "no such time zone"),
         ({"account_fields": {"arr": ""}}, "the key of a custom field"),
         ({"account_fields": {"name": "x"}}, "account_fields"),
         ({"page_size": 1001}, "page_size"),

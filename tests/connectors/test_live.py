@@ -390,6 +390,12 @@ async def test_a_table_that_is_not_wanted_is_not_read(tmp_path: Path) -> None:
         opened(tmp_path, beacon, FILES + DESK + 'tables = ["tickets"]\n')
 
 
+async def test_a_system_that_can_only_list_accounts_is_not_asked_to_match_them(tmp_path: Path) -> None:
+    meetings_only = CRM.replace("sources.crm", "sources.second") + 'tables = ["touchpoint"]\n'
+    with pytest.raises(ConfigurationError, match=r"Add `account` to the tables of sources\.second"):
+        opened(tmp_path, Beacon(), FILES + meetings_only)
+
+
 async def test_an_account_is_not_without_meetings_in_a_crm_whose_list_cannot_be_read(tmp_path: Path) -> None:
     beacon = Beacon(accounts=[account("A-1", "Acme", "acme.example")], meetings=[meeting(1, of="A-1")])
     beacon.mishaps["accounts"] = refuse(403)

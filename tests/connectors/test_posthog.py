@@ -371,7 +371,7 @@ async def test_a_check_of_a_project_without_groups_says_what_to_set() -> None:
         ({"account_property": "person.properties.x"}, "set either group_type or account_property"),
         ({"group_type": None, "account_property": "company_id"}, "must begin with"),
         ({"group_type": None, "account_property": "person.properties."}, "name of the property is missing"),
-        ({"time_zone": "Mars/Olympus"}, "no time zone"),
+        ({"time_zone": "Mars/Olympus"}, "no such time zone"),
         ({"group_type": 5}, "group_type"),
         ({"rows_per_query": 50_001}, "rows_per_query"),
         ({"api_key": "phx_key"}, "a secret never stands in this file"),

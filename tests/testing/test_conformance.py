@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import socket
+from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -63,7 +64,7 @@ def _with_rows(delivery: Delivery, change: Callable[[Any], Any]) -> Delivery:
     return replace(delivery, rows=[change(row) for row in delivery.rows])
 
 
-class _Meddling(httpx2.AsyncBaseTransport):
+class _Meddling(httpx2.AsyncBaseTransport, ABC):
     """A transport that does on its own what no connector should do."""
 
     def __init__(self, inner: httpx2.AsyncBaseTransport) -> None:
@@ -73,8 +74,9 @@ class _Meddling(httpx2.AsyncBaseTransport):
         response = await self.inner.handle_async_request(request)
         return await self.meddle(request, response)
 
+    @abstractmethod
     async def meddle(self, request: httpx2.Request, response: httpx2.Response) -> httpx2.Response:
-        raise NotImplementedError
+        """What it makes of an answer."""
 
 
 def _through(transport: type[_Meddling]) -> type[AcmeDesk]:

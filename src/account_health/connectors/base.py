@@ -11,9 +11,10 @@ from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Annotated, Protocol, runtime_checkable
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict
 
 from account_health.identity import NOBODY, Candidate, Known, Links
 from account_health.model import Source, State
@@ -28,6 +29,18 @@ if TYPE_CHECKING:
 Clock = Callable[[], datetime]
 LookUp = Callable[[str], Awaitable[Sequence[Candidate]]]
 """The accounts that a text could mean; raises SourceError when they cannot be listed."""
+
+
+def _zone(value: str) -> str:
+    try:
+        ZoneInfo(value)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as err:
+        raise ValueError("no such time zone; write e.g. 'Europe/Berlin'") from err
+    return value
+
+
+TimeZone = Annotated[str, AfterValidator(_zone)]
+"""The name of a time zone that this machine knows."""
 
 
 class Settings(BaseModel):

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from typing import Annotated, Literal, Self
-from zoneinfo import ZoneInfo
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
+from account_health.connectors.base import TimeZone
 from account_health.connectors.live import LiveSettings, Secret
 from account_health.connectors.live.words import (
     EXECUTIVE_TITLES,
@@ -60,7 +60,7 @@ class BottleCrmSettings(LiveSettings):
     currency: Currency | None = Field(
         default=None, description="Currency of amounts that carry none; without it such amounts are left out"
     )
-    time_zone: str = Field(
+    time_zone: TimeZone = Field(
         default="UTC", description="Zone of the organisation, whose days invoices name; the same as in the policy"
     )
     ticket_priorities: dict[str, Priority] = Field(
@@ -118,15 +118,6 @@ class BottleCrmSettings(LiveSettings):
     page_size: Annotated[int, Field(ge=1, le=1000)] = Field(
         default=500, description="Items on a page; fewer if answers are refused as too large"
     )
-
-    @field_validator("time_zone")
-    @classmethod
-    def _zone(cls, value: str) -> str:
-        try:
-            ZoneInfo(value)
-        except (KeyError, ValueError) as err:
-            raise ValueError("this is no time zone; write e.g. 'Europe/Berlin'") from err
-        return value
 
     @model_validator(mode="after")
     def _field_is_named(self) -> Self:

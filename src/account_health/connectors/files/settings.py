@@ -6,11 +6,10 @@ import re
 from datetime import date, datetime
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Literal, Self
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
-from account_health.connectors.base import Settings
+from account_health.connectors.base import Settings, TimeZone
 from account_health.model import Source
 from account_health.tables import TABLES, allowed_words, columns
 
@@ -99,19 +98,10 @@ class FilesSettings(Settings):
 
     label: str | None = Field(default=None, description='How Inputs Used names it; default: e.g. "CSV files"')
     folder: str = Field(default=".", description="Folder of the files, relative to the configuration file")
-    time_zone: str = Field(default="UTC", description="Zone of times without an offset")
+    time_zone: TimeZone = Field(default="UTC", description="Zone of times without an offset")
     tables: dict[str, TableSettings] = Field(
         default={}, description="Per table; without any, every file named after a table is taken, e.g. ticket.csv"
     )
-
-    @field_validator("time_zone")
-    @classmethod
-    def _zone(cls, value: str) -> str:
-        try:
-            ZoneInfo(value)
-        except (ZoneInfoNotFoundError, ValueError, OSError) as err:
-            raise ValueError("no such time zone; write e.g. 'Europe/Berlin'") from err
-        return value
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

@@ -25,7 +25,7 @@ from account_health.connectors.live.matching import Matching, matching_of
 from account_health.connectors.live.reader import Kept, Reader, Reading, all_columns, read
 from account_health.connectors.live.settings import LiveSettings
 from account_health.connectors.live.store import Store
-from account_health.errors import Fault, SourceError, place
+from account_health.errors import ConfigurationError, Fault, SourceError, place
 from account_health.identity import Links, Record
 from account_health.markup import code
 from account_health.model import State
@@ -86,6 +86,11 @@ class Live(ABC, Generic[S]):
         self._api = self.api(context)
         wanted = settings.tables
         self._readers = {t: reader for t, reader in self.readers().items() if wanted is None or t in wanted}
+        if not self._lists_accounts and type(self).records is Live.records:
+            raise ConfigurationError(
+                f"{self.label} can only list accounts; its records cannot be matched to those of another system.",
+                f"Add `account` to the tables of sources.{name}.",
+            )
         self._kept: dict[str, Kept] = {}
         self._store = Store(context.database)
 
@@ -97,9 +102,11 @@ class Live(ABC, Generic[S]):
     def readers(self) -> Mapping[str, Reader]:
         """How each table is read; with `account` among them the system lists the accounts, and its ids are theirs."""
 
-    def records(self, ask: Ask) -> AsyncIterator[Record]:
-        """The records that could belong to the asked accounts, or all; needed of systems that list no accounts."""
-        raise NotImplementedError
+    async def records(self, ask: Ask) -> AsyncIterator[Record]:  # noqa: ARG002 - subclasses use it
+        """The records that could belong to the asked accounts, or all; none, if the system can only list accounts."""
+        nobody: tuple[Record, ...] = ()
+        for record in nobody:
+            yield record
 
     async def probes(self, ask: Ask) -> Sequence[Probe]:  # noqa: ARG002 - subclasses use it
         """What else `sources check` should try, e.g. whether configured properties exist."""

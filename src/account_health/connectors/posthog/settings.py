@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from typing import Annotated, Literal
-from zoneinfo import ZoneInfo
 
 from pydantic import Field, field_validator, model_validator
 
+from account_health.connectors.base import TimeZone
 from account_health.connectors.live import LiveSettings, Secret
 
 PERSON_PROPERTY = "person.properties."
@@ -27,7 +27,7 @@ class PostHogSettings(LiveSettings):
     )
     region: Literal["us", "eu"] = Field(default="us", description="Where PostHog Cloud keeps the project")
     base_url: str | None = Field(default=None, description="Address of a PostHog of your own, instead of `region`")
-    time_zone: str = Field(
+    time_zone: TimeZone = Field(
         default="UTC",
         description="Zone whose calendar days are counted, whatever the project's own is; the same as in the policy",
     )
@@ -80,15 +80,6 @@ class PostHogSettings(LiveSettings):
         default="force_blocking",
         description="`blocking` spares the project by taking answers from PostHog's cache, whose age is not shown then",
     )
-
-    @field_validator("time_zone")
-    @classmethod
-    def _zone(cls, value: str) -> str:
-        try:
-            ZoneInfo(value)
-        except (KeyError, ValueError) as err:
-            raise ValueError("this is no time zone; write e.g. 'Europe/Berlin'") from err
-        return value
 
     @field_validator("account_property")
     @classmethod
