@@ -57,7 +57,8 @@ class GatherSettings(BaseModel):
         default=900, description="How long a question about all accounts waits, in seconds"
     )
     keep_seconds: Annotated[float, Field(ge=0, le=_DAY)] = Field(
-        default=300, description="How long the answer of a live source is used again, in seconds; its age is shown"
+        default=300,
+        description="How long the answer of a live source is used again, in seconds; when it was read is shown",
     )
 
 

@@ -28,7 +28,7 @@ STARTER = """\
 # [gather]
 # deadline_seconds = 10       # how long a question about one account waits for its sources
 # all_accounts_seconds = 900  # how long one about all accounts waits
-# keep_seconds = 300          # how long the answer of a live source is used again; its age is shown
+# keep_seconds = 300          # how long the answer of a live source is used again; when it was read is shown
 
 # Files: put account.csv, ticket.csv, usage_day.csv, invoice.csv, survey_response.csv, touchpoint.csv,
 # opportunity.csv or subscription.csv (or .jsonl, .parquet) into the folder. Only account.csv is needed; the rest
