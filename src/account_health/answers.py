@@ -1,8 +1,8 @@
 """Answers: what each source says to a question, asked side by side under a deadline and kept for a while.
 
 A source that fails becomes failed deliveries, not an exception. What a file says holds until the file changes; what a
-live source says is used again as long as the configuration allows, and when it was read is shown. Whoever asks what somebody
-else is asking at that moment waits for the same answer.
+live source says is used again as long as the configuration allows, and when it was read is shown. Whoever asks what
+somebody else is asking at that moment waits for the same answer.
 """
 
 from __future__ import annotations
