@@ -44,9 +44,10 @@ async def evaluated(  # noqa: PLR0913, PLR0917 - the pipeline's arguments
     accounts: Sequence[str] | None = None,
     kept: Evaluations | None = None,
     call: Call | None = None,
+    known_until: datetime | None = None,
 ) -> Evaluation:
     """The same before it is put into words: metrics, scores and flags as arrays."""
-    inputs = await sources.gather(policy, as_of, accounts, call)
+    inputs = await sources.gather(policy, as_of, accounts, call, known_until)
     return (kept or Evaluations()).of(inputs, policy)
 
 

@@ -6,6 +6,7 @@ It is looked for in this order: `--config`, then the file that `ACCOUNT_HEALTH_C
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import shlex
@@ -14,15 +15,17 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import platformdirs
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
 
 from account_health.errors import ConfigurationError, NotConfigured, faults
 
 FILE_NAME = "account-health.toml"
 VARIABLE = "ACCOUNT_HEALTH_CONFIG"
+Writes = Literal["off", "confirm", "allow"]
+"""What the tools that write may do."""
 _DAY = 24 * 60 * 60
 _READABLE_BY_OTHERS = 0o077
 _VARIABLE = re.compile("[A-Z][A-Z0-9_]*")
@@ -62,6 +65,51 @@ class GatherSettings(BaseModel):
     )
 
 
+def _no_text(value: Any) -> Any:
+    if isinstance(value, str):
+        # A ValueError echoes nothing: a password may stand in the value.
+        raise ValueError('write { env = "NAME" } or { file = "PATH" }, never the address itself')  # noqa: TRY004 - pydantic
+    return value
+
+
+class HistoryTable(BaseModel):
+    """Where assessments are kept, how long, and who adds to them."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    path: Annotated[str, Field(min_length=1)] | None = Field(
+        default=None, description="SQLite file; default: one for this configuration in the user's data folder"
+    )
+    url: Annotated[SecretStr, BeforeValidator(_no_text)] | None = Field(
+        default=None,
+        description="PostgreSQL instead, e.g. `postgresql://user:password@host/database` (needs the extra `postgres`)",
+    )
+    record: Literal["assess", "answers"] = Field(
+        default="assess",
+        description="Who adds to it: only the command `assess`, or every answer about one account as of now too",
+    )
+    keep_days: Annotated[int, Field(ge=1, le=36600)] = Field(
+        default=1100,
+        description="How long assessments are kept, in days; an account's last one and what people wrote stay",
+    )
+    fresh_hours: Annotated[float, Field(ge=0, le=8784)] = Field(
+        default=26,
+        description="How long `at-risk` and `portfolio` answer from the last `assess --all` before they compute anew; "
+        "0: never from it",
+    )
+
+
+@dataclass(frozen=True)
+class HistorySettings:
+    """Where the history is and how it is kept; `problem` says why it cannot be used."""
+
+    path: Path | None = None
+    url: SecretStr | None = None
+    record: Literal["assess", "answers"] = "assess"
+    keep_days: int = 1100
+    fresh_hours: float = 26
+    problem: str = ""
+
+
 @dataclass(frozen=True)
 class Config:
     """What the operator decided: sources, policy file, and for a frozen export the day every question is asked at."""
@@ -73,6 +121,8 @@ class Config:
     gather: GatherSettings = field(default_factory=GatherSettings)
     crosswalk: Path | None = None
     shared_domains: tuple[str, ...] = ()
+    history: HistorySettings = field(default_factory=HistorySettings)
+    writes: Writes = "off"
     is_demo: bool = False
     path: Path | None = field(default=None, compare=False)
 
@@ -104,13 +154,24 @@ class ConfigFile(BaseModel):
         default=(), description="Domains that several accounts use, e.g. an agency's; nothing is matched by them"
     )
     gather: GatherSettings = Field(default=GatherSettings(), description="Deadlines, and how long answers are kept")
+    history: HistoryTable = Field(default=HistoryTable(), description="Where assessments are kept, and how long")
+    writes: Writes = Field(
+        default="off",
+        description="Tools that write: `off` there are none, `confirm` a person confirms each write, `allow` the client's "
+        "own approval is trusted",
+    )
     sources: Annotated[dict[str, SourceTable], Field(min_length=1)] = Field(
         description="The sources, each under a name of your choice"
     )
 
 
-DEMO = Config(folder=Path(), sources=(SourceConfig("demo", "demo", {}),), is_demo=True)
-"""The configuration of `--demo`: the embedded accounts and nothing else."""
+DEMO = Config(
+    folder=Path(),
+    sources=(SourceConfig("demo", "demo", {}),),
+    history=HistorySettings(path=platformdirs.user_data_path("account-health") / "demo.sqlite"),
+    is_demo=True,
+)
+"""The configuration of `--demo`: the embedded accounts, a history of their own, and nothing else."""
 
 
 def find_config(
@@ -145,14 +206,15 @@ def load_config(path: Path, environment: Mapping[str, str] = os.environ) -> Conf
         raise ConfigurationError(
             f"The configuration {path} is not valid TOML: {err}.", "Correct the line named above."
         ) from err
+    folder = path.resolve().parent
+    kept, problem = _looked_up(document.get("history"), folder, environment)
     try:
-        file = ConfigFile.model_validate(document)
+        file = ConfigFile.model_validate(document | ({"history": kept} if "history" in document else {}))
     except ValidationError as err:
         lines = "\n".join(f"- {line}" for line in faults(err))
         raise ConfigurationError(
             f"The configuration {path} cannot be used:\n{lines}\n", "See REFERENCE.md for every setting."
         ) from err
-    folder = path.resolve().parent
     return Config(
         folder=folder,
         sources=tuple(_source(name, table, folder, environment) for name, table in file.sources.items()),
@@ -161,8 +223,34 @@ def load_config(path: Path, environment: Mapping[str, str] = os.environ) -> Conf
         gather=file.gather,
         crosswalk=folder / file.crosswalk if file.crosswalk else None,
         shared_domains=file.shared_domains,
+        history=_history(file.history, path.resolve(), problem),
+        writes=file.writes,
         path=path,
     )
+
+
+def current_user(environment: Mapping[str, str] = os.environ) -> str:
+    """Who runs this process, as the operating system calls them; `somebody` where it does not say."""
+    return next((environment[name] for name in ("LOGNAME", "USER", "USERNAME") if environment.get(name)), "somebody")
+
+
+def _history(table: HistoryTable, path: Path, problem: str) -> HistorySettings:
+    """The settings with the file a configuration has for itself, so that two of them never mix their accounts."""
+    digest = hashlib.sha256(str(path).encode()).hexdigest()[:8]
+    own = platformdirs.user_data_path("account-health") / f"history-{digest}.sqlite"
+    file = path.parent / table.path if table.path else own
+    return HistorySettings(file, table.url, table.record, table.keep_days, table.fresh_hours, problem)
+
+
+def _looked_up(table: Any, folder: Path, environment: Mapping[str, str]) -> tuple[Any, str]:
+    """The table with `url` looked up, since a password may stand in it, and why that could not be done."""
+    if not isinstance(table, dict) or not isinstance(table.get("url"), dict):
+        return table, ""
+    place = table["url"]
+    if len(place) != 1 or next(iter(place)) not in ("env", "file"):
+        return table, ""
+    secret, problem = _secret(place, folder, environment)
+    return {**table, "url": SecretStr(secret or _ABSENT)}, problem
 
 
 def _source(name: str, table: SourceTable, folder: Path, environment: Mapping[str, str]) -> SourceConfig:

@@ -7,7 +7,8 @@
     ├── ConfigurationError     the operator's files are wrong or missing
     │   ├── NotConfigured      there is no configuration at all
     │   └── PolicyError        a scoring policy that cannot be used
-    └── SourceError            a source could not deliver; the rest of the answer stands
+    ├── SourceError            a source could not deliver; the rest of the answer stands
+    └── HistoryError           the history cannot be read or written; answers go on without it
 
 Messages hold only our own words and the caller's or operator's own input. They never hold a secret or the
 text of another system.
@@ -102,6 +103,10 @@ class SourceError(AccountHealthError):
     def __init__(self, message: str, next_step: str = "", *, fault: Fault | None = None) -> None:
         super().__init__(message, next_step)
         self.fault = fault
+
+
+class HistoryError(AccountHealthError):
+    """The store's to mend: the history cannot be read or written. Scores go on without it, writes do not."""
 
 
 def faults(error: ValidationError) -> list[str]:

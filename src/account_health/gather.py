@@ -41,6 +41,8 @@ _FEW = 5
 """Live sources are asked about so many accounts alone; for more, their lists of everything are the shorter way."""
 
 
+Moment = tuple[datetime, datetime | None]
+"""Where the clock stands, and the instant that nothing later than is known of; None: everything is."""
 _Made = TypeVar("_Made")
 
 
@@ -89,12 +91,18 @@ class Gatherer:
         self._rosters: _Newest[Roster] = _Newest()
         self._numbers = itertools.count(1)
 
-    async def gather(
-        self, policy: Policy, as_of: datetime, accounts: Sequence[str] | None = None, call: Call | None = None
+    async def gather(  # noqa: PLR0913, PLR0917 - what makes a question
+        self,
+        policy: Policy,
+        as_of: datetime,
+        accounts: Sequence[str] | None = None,
+        call: Call | None = None,
+        known_until: datetime | None = None,
     ) -> Inputs:
         """The inputs of some accounts (None: all) as of a naive UTC instant; raises SourceError without accounts.
 
-        Live sources are asked about a few accounts alone, about more of them with their lists of everything.
+        Live sources are asked about a few accounts alone, about more of them with their lists of everything. With
+        `known_until` the inputs hold only what had happened by that instant, while the clock stands at `as_of`.
         """
         call = call or Call()
         asked = None if accounts is None else tuple(accounts)
@@ -103,7 +111,7 @@ class Gatherer:
         roster = self._roster(lists, policy)
         look_up = None if few is None or roster.is_complete else self._look_up(policy, as_of, call)
         answers = lists | await self._rest(Query(as_of, few, known=roster.known, look_up=look_up), lists, call)
-        return self._question(answers, policy, as_of, asked)
+        return self._question(answers, policy, (as_of, known_until), asked)
 
     async def gather_local(
         self, policy: Policy, as_of: datetime
@@ -113,7 +121,7 @@ class Gatherer:
         answers = await self.answers.ask(dict.fromkeys(local, Query(as_of)), Call())
         found = self._deliveries(answers, policy)
         is_listed = any(delivery.table == "account" and not delivery.failure for _, delivery in found)
-        return found, self._question(answers, policy, as_of, None) if is_listed else None
+        return found, self._question(answers, policy, (as_of, None), None) if is_listed else None
 
     async def roster(
         self, policy: Policy, as_of: datetime, like: str | None = None, call: Call | None = None
@@ -179,19 +187,23 @@ class Gatherer:
         return self._snapshots[key]
 
     def _question(
-        self, answers: Mapping[int, Answer], policy: Policy, as_of: datetime, asked: tuple[str, ...] | None
+        self, answers: Mapping[int, Answer], policy: Policy, moment: Moment, asked: tuple[str, ...] | None
     ) -> Inputs:
         kept = self._snapshot(answers, policy, asked)
-        question = (as_of, asked, policy.ref.hash)
-        return kept.inputs.get_or_make(question, lambda: self._inputs(kept, policy, as_of, asked))
+        question = (moment, asked, policy.ref.hash)
+        return kept.inputs.get_or_make(question, lambda: self._inputs(kept, policy, moment, asked))
 
-    def _inputs(self, kept: _Kept, policy: Policy, as_of: datetime, asked: tuple[str, ...] | None) -> Inputs:
-        moment = (as_of, policy.ref.hash)
-        holdings = kept.holdings.get_or_make(moment, lambda: self._holdings(kept, policy, as_of))
+    def _inputs(self, kept: _Kept, policy: Policy, moment: Moment, asked: tuple[str, ...] | None) -> Inputs:
+        as_of, known_until = moment
+        holdings = kept.holdings.get_or_make(
+            (as_of, policy.ref.hash), lambda: self._holdings(kept, policy, as_of)
+        )
         marked = freshness(holdings)
-        tables = kept.tables.get_or_make((asked, marked), lambda: self._tables(kept, asked, marked))
-        ends = usage_end(holdings, policy, as_of)
-        return Inputs(as_of, tables, holdings, ends, (kept.schema, as_of), self._is_demo, self.broken)
+        tables = kept.tables.get_or_make(
+            (asked, marked, known_until), lambda: self._tables(kept, asked, marked, known_until)
+        )
+        ends = min(usage_end(holdings, policy, instant) for instant in (as_of, known_until or as_of))
+        return Inputs(as_of, tables, holdings, ends, (kept.schema, moment), self._is_demo, self.broken)
 
     @property
     def broken(self) -> tuple[str, ...]:
@@ -206,9 +218,11 @@ class Gatherer:
         newest = snapshot.newest(self._database, kept.schema, as_of)
         return tuple(holding(i, found, newest.get(i), policy, as_of) for i, found in enumerate(kept.deliveries))
 
-    def _tables(self, kept: _Kept, asked: tuple[str, ...] | None, marked: Marked) -> Tables:
+    def _tables(
+        self, kept: _Kept, asked: tuple[str, ...] | None, marked: Marked, known_until: datetime | None
+    ) -> Tables:
         schema = f"question_{next(self._numbers)}"
-        snapshot.narrow(self._database, kept.schema, schema, asked, marked)
+        snapshot.narrow(self._database, kept.schema, schema, asked, marked, known_until)
         tables = Tables(self._database, kept.schema, schema, asked)
         # An evaluation may look at its tables long after others have been asked for.
         weakref.finalize(tables, snapshot.drop, self._database, schema).atexit = False

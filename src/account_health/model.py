@@ -8,9 +8,12 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from account_health.chronicle import Change, FlagPhase, ManualStatus, StatusWord
+from account_health.published import Published
 
 SCHEMA_VERSION: Literal["1.0"] = "1.0"
 
@@ -105,16 +108,6 @@ class Direction(StrEnum):
     NEUTRAL = "neutral"
 
 
-class Published(BaseModel):
-    """A frozen part of the published answer; `as_json` leaves out what does not apply."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    def as_json(self) -> dict[str, Any]:
-        """Plain JSON values, keys in declaration order, without nulls."""
-        return self.model_dump(mode="json", exclude_none=True)
-
-
 class AccountRef(Published):
     """An account by id and name."""
 
@@ -173,6 +166,7 @@ class RiskFlag(Published):
     as_of: datetime | None = Field(default=None, description="How fresh the value is")
     evidence: tuple[str, ...] = Field(default=(), description="Ids of the rows behind it, the first few")
     detail: str = Field(description="What was found, or why it could not be checked")
+    life: FlagPhase | None = Field(default=None, description="Its life, of a raised flag that the history knows")
     action: str | None = Field(default=None, description="What to do; only when raised")
 
 
@@ -254,5 +248,8 @@ class Assessment(Published):
     crm_score: CrmScore | None = Field(
         default=None, description="Absent when the CRM has none or does not say its scale"
     )
+    change: Change | None = Field(default=None, description="What changed since about a month before, if it is recorded")
+    manual_status: ManualStatus | None = Field(default=None, description="Status that a person set and that still holds")
+    status: StatusWord | None = Field(default=None, description="The health in the asked vocabulary")
     notices: tuple[str, ...] = Field(default=(), description="What else a reader has to know")
     policy: PolicyRef = Field(description="Name, version and hash of the policy that scored this answer")

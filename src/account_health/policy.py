@@ -16,17 +16,15 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 
-from account_health.criteria import Flag, Metric, Part, Points, Reason, Weight, WindowName, refuse
+from account_health.criteria import Condition, Flag, Metric, Part, Points, Reason, Weight, WindowName, refuse
 from account_health.errors import PolicyError, faults
 from account_health.model import Band, PolicyRef, Severity
+from account_health.practice import Changes, Currency, Customers, Days, Portfolio, Target, Urgency, Vocabulary
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
-Days = Annotated[int, Field(ge=1, le=3660)]
-
-
 _WEIGHTS_TOTAL = 100
 
 
@@ -137,9 +135,16 @@ class Policy(Part):
     freshness: Freshness
     arithmetic: Arithmetic
     limits: Limits
+    changes: Changes
+    urgency: Urgency
+    customers: Customers
+    currency: Currency
+    target: Target
+    portfolio: Portfolio
     dimensions: dict[str, Dimension]
     metrics: dict[str, Metric]
     flags: dict[str, Flag]
+    vocabularies: Annotated[dict[str, Vocabulary], Field(min_length=1)]
 
     @field_validator("time_zone")
     @classmethod
@@ -185,6 +190,20 @@ class Policy(Part):
         ]
         refuse(problems)
         return flags
+
+    @field_validator("vocabularies")
+    @classmethod
+    def _speakable(cls, vocabularies: dict[str, Vocabulary], checked: ValidationInfo) -> dict[str, Vocabulary]:
+        metrics: dict[str, Metric] = checked.data.get("metrics", {})
+        problems: list[str] = []
+        for key, vocabulary in vocabularies.items():
+            for text in (text for word in vocabulary.words for text in word.when):
+                if unreadable := Condition.problem(text):
+                    problems.append(f"{key}: {unreadable}")
+                elif metrics:
+                    problems += [f"{key}: no metric {m!r}" for m in Condition.parse(text).metrics if m not in metrics]
+        refuse(problems)
+        return vocabularies
 
     @cached_property
     def ref(self) -> PolicyRef:

@@ -72,6 +72,20 @@ LEFT JOIN (SELECT unnest($overridden::VARCHAR[]) AS account_id, unnest($override
 """
 
 
+_UNDONE = {
+    "ticket": {
+        "solved_at": "solved_at",
+        "status": "solved_at",
+        "csat": "solved_at",
+        "csat_low": "solved_at",
+        "csat_high": "solved_at",
+        "escalated_at": "escalated_at",
+    },
+    "invoice": {"paid_at": "paid_at", "status": "paid_at", "last_failed_at": "last_failed_at"},
+}
+"""Columns of rows that were there before, by the column that says when they came to hold what they do."""
+
+
 def lay_out(
     database: DuckDBPyConnection, schema: str, deliveries: Sequence[Delivery], only: Sequence[str] | None = None
 ) -> None:
@@ -91,19 +105,21 @@ def lay_out(
         _create_states(cursor, deliveries)
 
 
-def narrow(
+def narrow(  # noqa: PLR0913, PLR0917 - what makes a question
     database: DuckDBPyConnection,
     snapshot: str,
     schema: str,
     accounts: Sequence[str] | None,
     marked: tuple[Sequence[str], Sequence[str]],
+    known_until: datetime | None = None,
 ) -> None:
     """Creates the schema of a question about some accounts (None: all) of a snapshot.
 
-    `marked` are the stale and the partial tables. The rows of some accounts are copied, because planning a query over a
-    view on a view costs more than the copy; those of all accounts are not.
+    `marked` are the stale and the partial tables. With `known_until` it holds only what had happened by that instant.
+    The rows of some accounts are copied, because planning a query over a view on a view costs more than the copy; those
+    of all accounts are not.
     """
-    selects = {table: f"SELECT * FROM {table}_all" for table in (*TABLES, "source_state")}  # noqa: S608 - our own names
+    selects = {table: _happened_by(table, known_until) for table in (*TABLES, "source_state")}
     selects["account_source"] = _ACCOUNT_SOURCE.format(stale=list(marked[0]), partial=list(marked[1]))
     with database.cursor() as cursor:
         cursor.execute(f"CREATE SCHEMA {schema}")
@@ -114,6 +130,19 @@ def narrow(
             else:
                 asked = f"{select} WHERE account_id IN (SELECT unnest($accounts::VARCHAR[]))"
                 cursor.execute(f"CREATE TABLE {name} AS {asked}", {"accounts": list(accounts)})
+
+
+def _happened_by(table: str, known_until: datetime | None) -> str:
+    """The rows of a table as they were at an instant (None: as they are); what carries no date stays as it is."""
+    if known_until is None or table in ("account", "source_state"):
+        return f"SELECT * FROM {table}_all"  # noqa: S608 - our own names
+    instant = f"TIMESTAMP '{known_until.isoformat(sep=' ')}'"
+    begins = "created_at" if table == "opportunity" else f'"{TABLES[table].occurred}"'
+    undone = [f"CASE WHEN {at} <= {instant} THEN {c} END AS {c}" for c, at in _UNDONE.get(table, {}).items()]
+    if table == "opportunity":
+        undone = [f"CASE WHEN close_date <= {instant}::DATE THEN stage_kind ELSE 'open' END AS stage_kind"]
+    replaced = f" REPLACE ({', '.join(undone)})" if undone else ""
+    return f"SELECT *{replaced} FROM {table}_all WHERE coalesce({begins} <= {instant}, true)"  # noqa: S608 - our own names
 
 
 def drop(database: DuckDBPyConnection, schema: str) -> None:

@@ -1,0 +1,167 @@
+"""Database: the one place that talks to SQLite or PostgreSQL; whatever goes wrong there becomes a HistoryError.
+
+Writers take their turn before they read what they will change: in SQLite with BEGIN IMMEDIATE, in PostgreSQL with a lock
+that ends with the transaction. Nothing is acknowledged before the database has committed it.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from sqlalchemy import URL, create_engine, event, inspect, make_url, select, text
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from account_health.errors import HistoryError
+from account_health.history.migrations import MIGRATIONS, migrate, unknown
+from account_health.history.schema import migration
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from datetime import datetime
+    from typing import Any
+
+    from sqlalchemy import Connection, Engine
+
+    from account_health.config import HistorySettings
+
+_BUSY_SECONDS = 15
+_CONNECT_SECONDS = 3
+_WRITERS = 0x4163436F
+"""The lock of all writers in PostgreSQL; any number that others do not use."""
+_OWNER_ONLY = stat.S_IRUSR | stat.S_IWUSR
+_ELSEWHERE = "Scores go on without it; see [history] in account-health.toml."
+
+
+class Database:
+    """An open store, of this version."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    @classmethod
+    def open(cls, settings: HistorySettings, now: Callable[[], datetime]) -> Database:
+        """Opens the store, which is made or brought up to date where needed; raises HistoryError."""
+        if settings.problem:
+            raise HistoryError(f"The history cannot be used: {settings.problem}", _ELSEWHERE)
+        database = cls(_engine(settings))
+        with database.reading() as connection:
+            is_current = inspect(connection).has_table("migration") and _is_current(connection)
+        if not is_current:
+            with database.writing() as connection:
+                migrate(connection, now())
+        return database
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """A connection that sees one state of the store; raises HistoryError for whatever the database says."""
+        with _faults(), self._engine.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """The only writer until the block ends; then all of it is kept, or with an exception nothing."""
+        with _faults(), self._engine.connect() as connection:
+            options = connection.execution_options(account_health_writes=True)
+            with options.begin():
+                if connection.dialect.name == "postgresql":
+                    options.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _WRITERS})
+                yield options
+
+    def close(self) -> None:
+        """Lets go of every connection."""
+        self._engine.dispose()
+
+
+def _is_current(connection: Connection) -> bool:
+    if newer := unknown(connection):
+        raise HistoryError(
+            f"The history was written by a newer version of account-health ({newer[-1]}).", "Upgrade account-health."
+        )
+    return len(connection.execute(select(migration.c.name)).all()) == len(MIGRATIONS)
+
+
+def _engine(settings: HistorySettings) -> Engine:
+    if settings.url is None:
+        return _sqlite(settings)
+    try:
+        url = make_url(settings.url.get_secret_value())
+        if url.get_backend_name() != "postgresql":
+            raise HistoryError("The address of the history is none of PostgreSQL.", "Write postgresql://...")
+        # psycopg 3, whatever driver the address names; a connection that the server has dropped is replaced unnoticed.
+        return create_engine(
+            url.set(drivername="postgresql+psycopg"),
+            pool_pre_ping=True,
+            connect_args={"connect_timeout": _CONNECT_SECONDS},
+            hide_parameters=True,
+        )
+    except (ArgumentError, ValueError) as err:
+        raise HistoryError(
+            "The address of the history cannot be read.", "Write postgresql://USER@HOST/DATABASE."
+        ) from err
+    except (ImportError, NoSuchModuleError) as err:
+        raise HistoryError(
+            "The driver of PostgreSQL is not installed.", "Install it: pip install 'account-health[postgres]'."
+        ) from err
+
+
+def _sqlite(settings: HistorySettings) -> Engine:
+    if settings.path is None:
+        raise HistoryError("There is no place for a history.", "Name one: [history] path in account-health.toml.")
+    try:
+        settings.path.parent.mkdir(parents=True, exist_ok=True)
+        # Whom a company may lose is nobody else's business on this machine.
+        os.close(os.open(settings.path, os.O_CREAT | os.O_RDWR, _OWNER_ONLY))
+    except OSError as err:
+        raise HistoryError(f"The history {settings.path} cannot be opened: {err.strerror}.", _ELSEWHERE) from err
+    engine = create_engine(
+        URL.create("sqlite", database=str(settings.path)), connect_args={"timeout": _BUSY_SECONDS}, hide_parameters=True
+    )
+    event.listen(engine, "connect", _prepare_sqlite)
+    event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _prepare_sqlite(connection: Any, _record: object) -> None:
+    connection.isolation_level = None  # transactions begin where `_begin_sqlite` says, not where the driver guesses
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = FULL")
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    writes = connection.get_execution_options().get("account_health_writes", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+@contextmanager
+def _faults() -> Iterator[None]:
+    """What the database says, in our words; its own may hold an address with a password."""
+    try:
+        yield
+    except DBAPIError as err:
+        raise HistoryError(f"The history cannot be used: {_said(err)}.", _ELSEWHERE) from err
+    except PoolTimeout as err:
+        raise HistoryError("The history cannot be used: every connection is busy.", _ELSEWHERE) from err
+
+
+_CAUSES = {
+    "disk is full": "the disk is full",
+    "disk i/o": "the disk cannot be written",
+    "readonly": "it may only be read",
+    "locked": "somebody else has been writing for too long",
+    "malformed": "the file is damaged",
+    "not a database": "the file is no history",
+    "unable to open": "the file cannot be opened",
+    "password": "the database does not accept the credentials",
+    "does not exist": "there is no such database or table",
+    "connect": "the database cannot be reached",
+    "terminat": "the database has closed the connection",
+}
+
+
+def _said(err: DBAPIError) -> str:
+    words = str(err.orig).casefold()
+    return next((cause for part, cause in _CAUSES.items() if part in words), type(err.orig).__name__)
