@@ -30,6 +30,17 @@ def asked_instant(text: str | None, time_zone: str, now: datetime) -> datetime:
     return asked
 
 
+def asked_since(text: str, time_zone: str) -> datetime:
+    """Where a stretch of time begins as naive UTC: the start of a date, or an ISO 8601 instant; raises CallerError."""
+    try:
+        if not _DATE.fullmatch(text):
+            return _instant(text)
+        start = datetime.combine(date.fromisoformat(text), time.min, ZoneInfo(time_zone))
+        return start.astimezone(UTC).replace(tzinfo=None)
+    except (ValueError, OverflowError) as err:
+        raise CallerError("since is no date.", _FORMS) from err
+
+
 def _end_of_day(text: str, time_zone: str) -> datetime:
     end = datetime.combine(date.fromisoformat(text), time.max, ZoneInfo(time_zone))
     return end.astimezone(UTC).replace(tzinfo=None)

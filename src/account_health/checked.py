@@ -6,7 +6,8 @@ from datetime import datetime
 
 from pydantic import Field
 
-from account_health.model import Published, State
+from account_health.model import State
+from account_health.published import Published
 
 
 class CheckedTable(Published):

@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 from datetime import date, datetime
-from typing import Literal
+from enum import StrEnum
 
 from pydantic import Field
 
 from account_health.published import Published
+
+
+class Phase(StrEnum):
+    """Where a risk flag is in its life."""
+
+    OPENED = "opened"
+    PERSISTING = "persisting"
+    ACKNOWLEDGED = "acknowledged"
+    SNOOZED = "snoozed"
+    CLEARED = "cleared"
 
 
 class ChangeParts(Published):
@@ -59,7 +69,9 @@ class ManualStatus(Published):
     author: str = Field(description="Who set it")
     set_at: datetime = Field(description="When")
     expires_at: datetime | None = Field(default=None, description="When it ends by itself")
-    computed: str | None = Field(default=None, description="What the computed score is called there; absent without one")
+    computed: str | None = Field(
+        default=None, description="What the computed score is called there; absent without one"
+    )
     agrees: bool | None = Field(default=None, description="Whether both say the same; absent without a score")
 
 
@@ -68,13 +80,15 @@ class StatusWord(Published):
 
     vocabulary: str = Field(description="Id of the vocabulary")
     word: str | None = Field(default=None, description="The word; absent where the system has none for not scored")
-    churn_risk: bool | None = Field(default=None, description="At risk of churn, if the system asks and there is a score")
+    churn_risk: bool | None = Field(
+        default=None, description="At risk of churn, if the system asks and there is a score"
+    )
 
 
 class FlagPhase(Published):
     """Where a raised flag is in its life. Acknowledging or snoozing one never hides it."""
 
-    phase: Literal["opened", "persisting", "acknowledged", "snoozed"] = Field(description="Opened: new since the last reading")
+    phase: Phase = Field(description="`opened` on its first day, then `persisting`, unless people said something")
     since: date = Field(description="Day it was first raised without a break")
     by: str | None = Field(default=None, description="Who acknowledged or snoozed it")
     until: date | None = Field(default=None, description="Last day it is snoozed")

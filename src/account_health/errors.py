@@ -3,7 +3,8 @@
     AccountHealthError
     ├── CallerError            the question cannot be answered as asked
     │   ├── AccountNotFound    no such account; carries the nearest names
-    │   └── AmbiguousAccount   several accounts fit; carries the candidates
+    │   ├── AmbiguousAccount   several accounts fit; carries the candidates
+    │   └── NoHistory          the question is about the past, and nothing was recorded
     ├── ConfigurationError     the operator's files are wrong or missing
     │   ├── NotConfigured      there is no configuration at all
     │   └── PolicyError        a scoring policy that cannot be used
@@ -56,6 +57,17 @@ class AmbiguousAccount(CallerError):
     def __init__(self, message: str, next_step: str, candidates: Sequence[tuple[str, str]]) -> None:
         super().__init__(message, next_step)
         self.candidates = tuple(candidates)
+
+
+class NoHistory(CallerError):
+    """The question is about recorded assessments, and there are none of the kind."""
+
+    def __init__(
+        self,
+        message: str = "Nothing has been recorded yet.",
+        next_step: str = "Run `account-health assess --all`, best every day.",
+    ) -> None:
+        super().__init__(message, next_step)
 
 
 class ConfigurationError(AccountHealthError):

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field
 
 from account_health.markup import visible
-from account_health.model import AccountRef, InputReport, Published, Source, State
+from account_health.model import AccountRef, InputReport, Source, State
+from account_health.published import Published
 from account_health.tables import TABLES, columns, dated_by
 
 if TYPE_CHECKING:

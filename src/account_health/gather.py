@@ -91,7 +91,7 @@ class Gatherer:
         self._rosters: _Newest[Roster] = _Newest()
         self._numbers = itertools.count(1)
 
-    async def gather(  # noqa: PLR0913, PLR0917 - what makes a question
+    async def gather(
         self,
         policy: Policy,
         as_of: datetime,
@@ -195,9 +195,7 @@ class Gatherer:
 
     def _inputs(self, kept: _Kept, policy: Policy, moment: Moment, asked: tuple[str, ...] | None) -> Inputs:
         as_of, known_until = moment
-        holdings = kept.holdings.get_or_make(
-            (as_of, policy.ref.hash), lambda: self._holdings(kept, policy, as_of)
-        )
+        holdings = kept.holdings.get_or_make((as_of, policy.ref.hash), lambda: self._holdings(kept, policy, as_of))
         marked = freshness(holdings)
         tables = kept.tables.get_or_make(
             (asked, marked, known_until), lambda: self._tables(kept, asked, marked, known_until)

@@ -24,8 +24,9 @@ from account_health.connectors.base import Context
 from account_health.connectors.live import LiveSettings
 from account_health.connectors.registry import available, load
 from account_health.errors import AccountHealthError
-from account_health.model import STATE_MEANINGS, Published, Source, State
+from account_health.model import STATE_MEANINGS, Source, State
 from account_health.policy import load_policy
+from account_health.published import Published
 from account_health.reference import methodology
 from account_health.render import render
 from account_health.server import create_server

@@ -248,8 +248,12 @@ class Assessment(Published):
     crm_score: CrmScore | None = Field(
         default=None, description="Absent when the CRM has none or does not say its scale"
     )
-    change: Change | None = Field(default=None, description="What changed since about a month before, if it is recorded")
-    manual_status: ManualStatus | None = Field(default=None, description="Status that a person set and that still holds")
+    change: Change | None = Field(
+        default=None, description="What changed since about a month before, if it is recorded"
+    )
+    manual_status: ManualStatus | None = Field(
+        default=None, description="Status that a person set and that still holds"
+    )
     status: StatusWord | None = Field(default=None, description="The health in the asked vocabulary")
     notices: tuple[str, ...] = Field(default=(), description="What else a reader has to know")
     policy: PolicyRef = Field(description="Name, version and hash of the policy that scored this answer")

@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from typing import TYPE_CHECKING
 
-import anyio
 from pydantic import Field
 
 from account_health.errors import SourceError
-from account_health.history.packing import pack, pack_states
-from account_health.history.records import NOT_SCORED, Flags, Packed, Profile, Reading
 from account_health.metrics.windows import local_day
-from account_health.model import PolicyRef, Published
-from account_health.standings import SEVERITIES, Standings
-from account_health.wording import trimmed
+from account_health.model import PolicyRef
+from account_health.published import Published
+from account_health.readings import profiles_of, readings_of, record_account
+from account_health.standings import Standings
+from account_health.wording import minute
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator
 
     from account_health.evaluation import Evaluation
-    from account_health.history.records import Run
-    from account_health.history.store import Store
+    from account_health.history.records import Reading
     from account_health.workspace import Workspace
 
 _AT_ONCE = 2000
@@ -37,95 +37,49 @@ class RecordedRun(Published):
     accounts: int = Field(description="Accounts that were read")
     scored: int = Field(description="Accounts with a score")
     added: int = Field(description="Assessments added; the others said what they said before")
-    resumed_after: int = Field(default=0, description="Accounts that an earlier run, which was cut off, had read already")
+    resumed_after: int = Field(
+        default=0, description="Accounts that an earlier run, which was cut off, had read already"
+    )
+    sentence: str = Field(description="The whole in words")
     completeness: str = Field(description="The same in words, with what could not be scored and why")
     problems: tuple[str, ...] = Field(default=(), description="What could not be read")
     policy: PolicyRef = Field(description="Name, version and hash of the policy that scored")
     notices: tuple[str, ...] = Field(default=(), description="What else a reader has to know")
 
 
-def readings_of(evaluation: Evaluation, start: int = 0, end: int | None = None) -> Iterator[Reading]:
-    """The evaluated accounts from one row to another as readings, not yet compared with earlier ones."""
-    values, marks = pack(evaluation.matrix)
-    states = pack_states(evaluation.inputs, evaluation.accounts)
-    profiles, scores, policy = profiles_of(evaluation), evaluation.scores, evaluation.policy.ref.hash
-    for row in range(len(evaluation.accounts))[start:end]:
-        band = evaluation.band(row)
-        yield Reading(
-            account=evaluation.accounts[row],
-            as_of=evaluation.inputs.as_of,
-            profile=profiles[row],
-            score=trimmed(scores.score[row]) if scores.scored[row] else None,
-            low=trimmed(scores.low[row]),
-            high=trimmed(scores.high[row]),
-            coverage=trimmed(scores.coverage[row]),
-            band=band.value if band else NOT_SCORED,
-            tier=evaluation.tier(row),
-            flags=_flags(evaluation, row),
-            packed=Packed(values[row], marks[row], states[row]),
-            policy=policy,
-        )
-
-
-def profiles_of(evaluation: Evaluation) -> Sequence[Profile]:
-    """Who the evaluated accounts are, with the day of the renewal as the flags go by it."""
-    today = local_day(evaluation.inputs.as_of, evaluation.policy.time_zone)
-    kept = ("name", "segment", "owner", "lifecycle", "arr", "currency")
-    return tuple(
-        Profile(
-            **{name: evaluation.profiles[account][name] for name in kept},
-            renewal_date=None if days is None else today + timedelta(days=days),
-        )
-        for account, days in zip(
-            evaluation.accounts, map(evaluation.days_to_renewal, range(len(evaluation.accounts))), strict=True
-        )
-    )
-
-
-def _flags(evaluation: Evaluation, row: int) -> Flags:
-    table = evaluation.flags
-    raised = {
-        name: SEVERITIES[table.severity[row, column]]
-        for column, name in enumerate(table.flags)
-        if table.raised[row, column]
-    }
-    checked = table.raised[row] | table.clear[row]
-    return Flags(raised, tuple(n for column, n in enumerate(table.flags) if not checked[column]), {})
-
-
-async def record_account(workspace: Workspace, store: Store, evaluation: Evaluation, asked_by: str) -> int:
-    """Keeps the one account of an evaluation; 1 if it said something new, else 0."""
-    today = local_day(evaluation.inputs.as_of, workspace.policy.time_zone)
-    readings = list(readings_of(evaluation))
-    return await anyio.to_thread.run_sync(lambda: store.record(readings, workspace.policy, asked_by, today))
-
-
-async def record_all(
-    workspace: Workspace, store: Store, asked_by: str, progress: Callable[[int, int], None]
-) -> RecordedRun:
+async def record_all(workspace: Workspace, asked_by: str, progress: Callable[[int, int], None]) -> RecordedRun:
     """Reads and keeps every account; goes on where a run that was cut off within the last hours stopped.
 
     Raises SourceError without a list of accounts, HistoryError if the store cannot be written; what was kept stays.
     """
-    instant = await _instant(workspace, store)
+    memory, policy = workspace.memory, workspace.policy
+    instant = await _instant(workspace)
     evaluation = await workspace.evaluate(instant)
-    if not evaluation.accounts:
+    accounts, problems = len(evaluation.accounts), problems_of(evaluation)
+    if not accounts:
         raise SourceError("No source lists an account, so there is nothing to record.", "See `sources check`.")
-    problems = problems_of(evaluation)
-    policy, today = workspace.policy, local_day(instant, workspace.policy.time_zone)
-    run = await anyio.to_thread.run_sync(
-        lambda: store.begin(instant, policy, asked_by, len(evaluation.accounts), problems)
-    )
+    today = local_day(instant, policy.time_zone)
+    run = await memory.ask(lambda store: store.begin(instant, policy, asked_by, accounts, problems))
     start = 0 if run.finished_at else run.done
     added = 0
-    for readings, done in _parts(evaluation, start):
-        added += await anyio.to_thread.run_sync(
-            lambda readings=readings, done=done: store.record(readings, policy, asked_by, today, run, done)  # type: ignore[misc] # bound per turn
+    for part in _parts(evaluation, start):
+        progress(part.done, accounts)
+        added += await memory.ask(
+            lambda store, part=part: store.record(part.readings, policy, asked_by, today, run, part.done)  # type: ignore[misc] # each turn its own part
         )
-        progress(done, len(evaluation.accounts))
     listed = None if _is_list_incomplete(evaluation) else set(evaluation.accounts)
-    await anyio.to_thread.run_sync(lambda: store.finish(run, policy, asked_by, today, listed))
-    return _recorded(workspace, evaluation, run, added, start)
+    await memory.ask(lambda store: store.finish(run, policy, asked_by, today, listed))
+    progress(accounts, accounts)
+    return _recorded(workspace, evaluation, added, start)
+
+
+async def record_one(workspace: Workspace, account: str, asked_by: str) -> RecordedRun:
+    """Reads and keeps one account by id, name or domain; raises HistoryError if the store cannot be written."""
+    instant, call = workspace.instant(), workspace.call()
+    entry = await workspace.find(account, instant, call)
+    evaluation = await workspace.evaluate(instant, [entry.id], call)
+    added = await record_account(workspace.memory, evaluation, workspace.policy, asked_by)
+    return _recorded(workspace, evaluation, added)
 
 
 def problems_of(evaluation: Evaluation) -> tuple[str, ...]:
@@ -134,16 +88,20 @@ def problems_of(evaluation: Evaluation) -> tuple[str, ...]:
     return (*evaluation.inputs.problems, *failed)
 
 
-def _parts(evaluation: Evaluation, start: int) -> Iterator[tuple[list[Reading], int]]:
-    """The readings from a row on, some at once, each with how many are read then."""
-    part: list[Reading] = []
-    for done, reading in enumerate(readings_of(evaluation, start), start + 1):
-        part.append(reading)
-        if len(part) == _AT_ONCE:
-            yield part, done
-            part = []
-    if part:
-        yield part, len(evaluation.accounts)
+@dataclass(frozen=True)
+class _Part:
+    """Readings that are kept together, and how many accounts are read with them."""
+
+    readings: list[Reading]
+    done: int
+
+
+def _parts(evaluation: Evaluation, start: int) -> Iterator[_Part]:
+    """The readings from a row on, in parts."""
+    rest = readings_of(evaluation, start)
+    while part := list(islice(rest, _AT_ONCE)):
+        start += len(part)
+        yield _Part(part, start)
 
 
 def _is_list_incomplete(evaluation: Evaluation) -> bool:
@@ -152,26 +110,28 @@ def _is_list_incomplete(evaluation: Evaluation) -> bool:
     return bool(evaluation.inputs.problems) or any(h.failure or h.rejected_total or h.is_cut for h in lists)
 
 
-async def _instant(workspace: Workspace, store: Store) -> datetime:
+async def _instant(workspace: Workspace) -> datetime:
     """The instant to record: now, or that of a run that was cut off a moment ago."""
     now = workspace.instant()
-    unfinished: Run | None = await anyio.to_thread.run_sync(lambda: store.last_run(finished=False))
-    if unfinished and unfinished.policy == workspace.policy.ref.hash and timedelta() <= now - unfinished.as_of < _RESUMED_FOR:
-        finished: Run | None = await anyio.to_thread.run_sync(store.last_run)
-        if finished is None or finished.as_of < unfinished.as_of:
-            return unfinished.as_of
+    unfinished, finished = await workspace.memory.ask(lambda store: (store.last_run(finished=False), store.last_run()))
+    is_next = unfinished and (finished is None or finished.as_of < unfinished.as_of)
+    if unfinished and is_next and unfinished.policy == workspace.policy.ref.hash:
+        return unfinished.as_of if timedelta() <= now - unfinished.as_of < _RESUMED_FOR else now
     return now
 
 
-def _recorded(workspace: Workspace, evaluation: Evaluation, run: Run, added: int, start: int) -> RecordedRun:
+def _recorded(workspace: Workspace, evaluation: Evaluation, added: int, start: int = 0) -> RecordedRun:
     standings = Standings.of_evaluation(evaluation, profiles_of(evaluation))
+    accounts, completeness = len(evaluation.accounts), standings.completeness()
+    resumed = f"; {start:,} of them were read by a run that was cut off" if start else ""
     return RecordedRun(
-        as_of=run.as_of.replace(tzinfo=UTC),
-        accounts=len(evaluation.accounts),
+        as_of=evaluation.inputs.as_of.replace(tzinfo=UTC),
+        accounts=accounts,
         scored=int(standings.scores.scored.sum()),
         added=added,
         resumed_after=start,
-        completeness=standings.completeness(),
+        sentence=f"As of {minute(evaluation.inputs.as_of)}: {completeness}; {added:,} new assessments recorded{resumed}.",
+        completeness=completeness,
         problems=problems_of(evaluation),
         policy=workspace.policy.ref,
         notices=workspace.notices,

@@ -11,11 +11,25 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from account_health import markup
 from account_health.model import Band, Direction, FlagState, Source, State
-from account_health.wording import REMEDIES, SOURCE_NAMES, SOURCE_PHRASES, minute, number, percent_down, rounded
+from account_health.remembered import driver_sentences, trend_line
+from account_health.vocabularies import range_words
+from account_health.wording import (
+    BAND_TITLES,
+    REMEDIES,
+    SOURCE_NAMES,
+    SOURCE_PHRASES,
+    day,
+    minute,
+    number,
+    percent_down,
+    rounded,
+)
 
 if TYPE_CHECKING:
+    from account_health.at_risk import AtRiskAccounts
     from account_health.model import Assessment
     from account_health.policy import Policy
+    from account_health.portfolio import PortfolioHealth
 
 
 def inline(text: str) -> str:
@@ -36,12 +50,26 @@ def render_summary(assessment: Assessment, policy: Policy) -> str:
         template.render(
             a=assessment,
             limits=policy.limits,
-            bands=policy.bands,
             headline=policy.headline,
             first=_first_remedy(assessment),
+            range_words=range_words(assessment, policy),
+            drivers=driver_sentences(assessment.change, policy.changes.drivers_shown) if assessment.change else "",
+            trend=trend_line(assessment.change) if assessment.change else "",
+            vocabularies=policy.vocabularies,
+            time_zone=policy.time_zone,
         ).strip()
         + "\n"
     )
+
+
+def render_at_risk(found: AtRiskAccounts, policy: Policy) -> str:
+    """The accounts that need somebody as Markdown, by tier."""
+    return render("at_risk.md.j2", found=found, limits=policy.limits, tiers=[t for t in found.tiers if found.tiers[t]])
+
+
+def render_portfolio(found: PortfolioHealth, policy: Policy) -> str:
+    """How all customers stand as Markdown."""
+    return render("portfolio.md.j2", found=found, limits=policy.limits, titles=BAND_TITLES)
 
 
 def render(template: str, **facts: Any) -> str:
@@ -74,7 +102,9 @@ def _environment() -> Environment:
         "account_name": markup.name,
         "code": markup.code,
         "minute": lambda instant: minute(instant.replace(tzinfo=None)),
+        "day": lambda instant, zone: day(instant.replace(tzinfo=None), zone),
         "number": number,
+        "money": lambda amount: f"{amount:,.0f}",
         "rounded": rounded,
         "percent_down": percent_down,
         "source_name": lambda source: SOURCE_NAMES[Source(source)],

@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from typing import TYPE_CHECKING
 
 from pydantic import Field
 
 from account_health.errors import CallerError
 from account_health.markup import visible
-from account_health.model import Band, FlagState, Published, Severity
+from account_health.model import Band, FlagState, Severity
+from account_health.pages import cursor_after, start_of
+from account_health.published import Published
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from account_health.directory import Entry
+    from account_health.directory import Directory, Entry
     from account_health.evaluation import Evaluation
+    from account_health.history.records import Activity
     from account_health.workspace import Workspace
 
 NOT_SCORED = "not_scored"
+TIERS = tuple(severity.value for severity in Severity)
 BANDS = (*(band.value for band in Band), NOT_SCORED)
 """What a search may ask for."""
 _SENTENCE = 300
@@ -40,6 +42,8 @@ class FoundAccount(Published):
     renewal_date: date | None = Field(default=None, description="Day of the next renewal")
     score_rounded: int | None = Field(default=None, description="Score; absent when not scored")
     band: Band | None = Field(default=None, description="Band of the score")
+    word: str | None = Field(default=None, description="The health in the asked vocabulary")
+    manual_status: str | None = Field(default=None, description="Status that a person set")
     tier: Severity = Field(description="Worst severity of the raised flags and the band")
     flags: tuple[str, ...] = Field(default=(), description="Ids of raised risk flags")
 
@@ -63,26 +67,35 @@ class Wanted:
     band: str = ""
     flag: str = ""
     renews_within_days: int = 0
+    tier: str = ""
+    status: str = ""
+    """A status set by hand; `none` asks for accounts without one."""
 
 
-async def search(
-    workspace: Workspace, wanted: Wanted, limit: int, cursor: str = "", as_of: str | None = None
+async def search(  # noqa: PLR0913, PLR0917 - what the tool and the command line ask for
+    workspace: Workspace,
+    wanted: Wanted,
+    limit: int,
+    cursor: str = "",
+    as_of: str | None = None,
+    vocabulary: str = "",
 ) -> FoundAccounts:
-    """The page of accounts that fit, sorted by name; raises CallerError for a band, flag or cursor that is none."""
-    from account_health.directory import Search
+    """The page of accounts that fit, sorted by name; raises CallerError for a band, tier, flag or cursor that is none."""
+    from account_health.vocabularies import vocabulary_named
 
     _require_known(wanted, workspace.policy.flags)
+    if vocabulary:
+        vocabulary_named(workspace.policy, vocabulary)
     instant = workspace.instant(as_of)
-    fields = Search(wanted.query, wanted.segment, wanted.owner)
-    directory = await workspace.directory(instant, wanted.query or None)
-    if not directory.is_complete and not any(map(fields.fits, directory.entries)):
-        directory = await workspace.directory(instant)
-    fitting = [entry for entry in directory.entries if fields.fits(entry)]
-    notices = (*workspace.notices, *([] if directory.is_complete else [_SEARCHED]))
-    start = _start(cursor, wanted)
+    directory, fitting = await _fitting(workspace, wanted, instant)
+    statuses, unread = await workspace.memory.statuses(instant)
+    notices = (*workspace.notices, *([] if directory.is_complete else [_SEARCHED]), *unread)
+    start = start_of(cursor, wanted)
+    if wanted.status:
+        fitting = [entry for entry in fitting if _has_status(statuses.get(entry.id), wanted.status)]
     if not fitting:
         return FoundAccounts(accounts=(), total=0, notices=notices)
-    if wanted.band or wanted.flag or wanted.renews_within_days:
+    if wanted.band or wanted.flag or wanted.tier or wanted.renews_within_days:
         evaluation = await workspace.evaluate(instant, sorted(e.id for e in fitting) if wanted.query else None)
         fitting = [e for e in fitting if _is_in(evaluation, e, wanted)]
         page = fitting[start : start + limit]
@@ -91,11 +104,27 @@ async def search(
         evaluation = await workspace.evaluate(instant, sorted(e.id for e in page))
     end = start + len(page)
     return FoundAccounts(
-        accounts=tuple(_brief(evaluation, entry) for entry in page),
+        accounts=tuple(_brief(evaluation, entry, statuses.get(entry.id), vocabulary) for entry in page),
         total=len(fitting),
-        next_cursor=_cursor(end, wanted) if end < len(fitting) else None,
+        next_cursor=cursor_after(end, wanted) if end < len(fitting) else None,
         notices=(*notices, *_incomplete(evaluation)),
     )
+
+
+async def _fitting(workspace: Workspace, wanted: Wanted, instant: datetime) -> tuple[Directory, list[Entry]]:
+    """The directory that was searched, and its accounts that fit what it knows of them."""
+    from account_health.directory import Search
+
+    fields = Search(wanted.query, wanted.segment, wanted.owner)
+    directory = await workspace.directory(instant, wanted.query or None)
+    if not directory.is_complete and not any(map(fields.fits, directory.entries)):
+        directory = await workspace.directory(instant)
+    return directory, [entry for entry in directory.entries if fields.fits(entry)]
+
+
+def _has_status(status: Activity | None, wanted: str) -> bool:
+    word = status.after if status and status.after else "none"
+    return word.casefold() == wanted.strip().casefold()
 
 
 def _incomplete(evaluation: Evaluation) -> Iterator[str]:
@@ -116,7 +145,11 @@ def _incomplete(evaluation: Evaluation) -> Iterator[str]:
 
 
 def _require_known(wanted: Wanted, flags: Iterable[str]) -> None:
-    for kind, word, known in (("band", wanted.band, BANDS), ("flag", wanted.flag, tuple(flags))):
+    for kind, word, known in (
+        ("band", wanted.band, BANDS),
+        ("flag", wanted.flag, tuple(flags)),
+        ("tier", wanted.tier, TIERS),
+    ):
         if word and word not in known:
             raise CallerError(f"There is no such {kind}.", f"{kind.capitalize()}s: {', '.join(known)}.")
 
@@ -126,12 +159,13 @@ def _is_in(evaluation: Evaluation, entry: Entry, wanted: Wanted) -> bool:
     band = evaluation.band(row)
     has_band = not wanted.band or wanted.band == (band.value if band else NOT_SCORED)
     has_flag = not wanted.flag or wanted.flag in _raised(evaluation, row)
+    has_tier = not wanted.tier or wanted.tier == evaluation.tier(row)
     days = evaluation.days_to_renewal(row)
     renews = not wanted.renews_within_days or (days is not None and 0 <= days <= wanted.renews_within_days)
-    return has_band and has_flag and renews
+    return has_band and has_flag and has_tier and renews
 
 
-def _brief(evaluation: Evaluation, entry: Entry) -> FoundAccount:
+def _brief(evaluation: Evaluation, entry: Entry, status: Activity | None, vocabulary: str) -> FoundAccount:
     row, most = evaluation.row(entry.id), evaluation.policy.limits.text_characters
     return FoundAccount(
         id=entry.id,
@@ -143,9 +177,19 @@ def _brief(evaluation: Evaluation, entry: Entry) -> FoundAccount:
         renewal_date=entry.renewal_date or evaluation.renewal_date(row),
         score_rounded=evaluation.score_rounded(row),
         band=evaluation.band(row),
+        word=_word(evaluation, row, vocabulary) if vocabulary else None,
+        manual_status=status.after if status else None,
         tier=evaluation.tier(row),
         flags=_raised(evaluation, row),
     )
+
+
+def _word(evaluation: Evaluation, row: int, vocabulary: str) -> str | None:
+    from account_health.vocabularies import conditions, word
+
+    chosen = evaluation.policy.vocabularies[vocabulary]
+    holds = conditions(chosen, evaluation.matrix)[row].tolist()
+    return word(chosen, evaluation.score_rounded(row), evaluation.policy, holds)
 
 
 def _raised(evaluation: Evaluation, row: int) -> tuple[str, ...]:
@@ -153,32 +197,14 @@ def _raised(evaluation: Evaluation, row: int) -> tuple[str, ...]:
     return tuple(name for column, name in enumerate(flags.flags) if flags.state(row, column) is FlagState.RAISED)
 
 
-def _fingerprint(wanted: Wanted) -> str:
-    return hashlib.sha256(repr(wanted).encode()).hexdigest()[:8]
-
-
-def _cursor(start: int, wanted: Wanted) -> str:
-    """Opaque to the caller: where the next page starts, and which search it belongs to."""
-    return base64.urlsafe_b64encode(f"{start}:{_fingerprint(wanted)}".encode()).decode().rstrip("=")
-
-
-def _start(cursor: str, wanted: Wanted) -> int:
-    if not cursor:
-        return 0
-    try:
-        text = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode("ascii")
-    except ValueError:
-        text = ""
-    start, _, search_of = text.partition(":")
-    if not (start.isascii() and start.isdecimal()) or search_of != _fingerprint(wanted):
-        raise CallerError(
-            "This cursor belongs to no page of this search.", "Leave it out, or pass next_cursor unchanged."
-        )
-    return int(start)
+def columns(found: FoundAccounts) -> tuple[str, ...]:
+    """The columns of `as_table`; words and statuses have one only where there are any."""
+    names = ("id", "name", "score", "band", "tier", "flags", "renewal")
+    return (*names, *(name for name in ("word", "manual_status") if any(getattr(a, name) for a in found.accounts)))
 
 
 def as_table(found: FoundAccounts) -> Sequence[tuple[str, ...]]:
-    """The page as rows of text: id, name, score, band, tier, flags, renewal."""
+    """The page as rows of text: id, name, score, band, tier, flags, renewal, and what else is known of any."""
     return [
         (
             a.id,
@@ -188,6 +214,11 @@ def as_table(found: FoundAccounts) -> Sequence[tuple[str, ...]]:
             a.tier.value,
             ", ".join(a.flags),
             a.renewal_date.isoformat() if a.renewal_date else "",
+            *(getattr(a, name) or "" for name in columns(found)[_ALWAYS:]),
         )
         for a in found.accounts
     ]
+
+
+_ALWAYS = 7
+"""Columns that every table has."""

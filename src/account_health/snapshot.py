@@ -37,7 +37,7 @@ SELECT account_id, "table", observed_from,
     CASE WHEN list_contains({stale}::VARCHAR[], "table") AND state IN ('observed', 'empty', 'partial') THEN 'stale'
          WHEN list_contains({partial}::VARCHAR[], "table") AND state IN ('observed', 'empty') THEN 'partial'
          ELSE state END AS state
-FROM merged_state
+FROM merged_state WHERE true
 """
 
 _MERGED_STATE = """
@@ -128,14 +128,14 @@ def narrow(  # noqa: PLR0913, PLR0917 - what makes a question
             if accounts is None:
                 cursor.execute(f"CREATE VIEW {name} AS {select}")
             else:
-                asked = f"{select} WHERE account_id IN (SELECT unnest($accounts::VARCHAR[]))"
+                asked = f"{select} AND account_id IN (SELECT unnest($accounts::VARCHAR[]))"
                 cursor.execute(f"CREATE TABLE {name} AS {asked}", {"accounts": list(accounts)})
 
 
 def _happened_by(table: str, known_until: datetime | None) -> str:
     """The rows of a table as they were at an instant (None: as they are); what carries no date stays as it is."""
     if known_until is None or table in ("account", "source_state"):
-        return f"SELECT * FROM {table}_all"  # noqa: S608 - our own names
+        return f"SELECT * FROM {table}_all WHERE true"  # noqa: S608 - our own names
     instant = f"TIMESTAMP '{known_until.isoformat(sep=' ')}'"
     begins = "created_at" if table == "opportunity" else f'"{TABLES[table].occurred}"'
     undone = [f"CASE WHEN {at} <= {instant} THEN {c} END AS {c}" for c, at in _UNDONE.get(table, {}).items()]

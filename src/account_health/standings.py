@@ -167,15 +167,14 @@ class Standings:
         return tuple(self.flags.flags[c] for c in sorted(columns, key=lambda c: self.flags.severity[row, c]))
 
     @cached_property
-    def source_states(self) -> Mapping[Source, Ints]:
-        """Per category and account the place in `STATES` of what says most about its tables."""
-        order = {state: place for place, state in enumerate(_TELLING)}
-        rank = np.array([order[state] for state in STATES])
-        back = np.array([STATES.index(state) for state in _TELLING])
-        found = {}
-        for source in Source:
-            columns = [c for c, row in enumerate(TABLES.values()) if row.category is source and row.table not in _BESIDE]
-            found[source] = back[rank[self.states[:, columns]].min(axis=1)]
+    def told(self) -> Mapping[Source, Bools]:
+        """Per category the accounts of which at least one of its tables tells something."""
+        observed, empty = STATES.index(State.OBSERVED), STATES.index(State.EMPTY)
+        found = {source: np.zeros(len(self.accounts), dtype=bool) for source in Source}
+        for column, (table, row) in enumerate(TABLES.items()):
+            if table != "metric_value":
+                states = self.states[:, column]
+                found[row.category] |= (states == observed) | (row.is_event & (states == empty))
         return found
 
     @cached_property
@@ -202,10 +201,7 @@ class Standings:
 
     def data_gaps(self, chosen: Bools) -> str:
         """Which sources are missing for how many of some accounts; empty where nothing is."""
-        missing = [STATES.index(s) for s in (State.NOT_CONNECTED, State.NOT_MATCHED, State.FAILED, State.STALE, State.PARTIAL)]
-        counts = {
-            source: int((np.isin(states, missing) & chosen).sum()) for source, states in self.source_states.items()
-        }
+        counts = {source: int((~told & chosen).sum()) for source, told in self.told.items()}
         total = int(chosen.sum())
         said = [
             f"{SOURCE_PHRASES[source]} for {'all' if count == total else f'{count:,}'}"
@@ -217,15 +213,4 @@ class Standings:
 
 _BESIDE = ("account", "metric_value")
 """Tables that do not tell whether a source of their category is there: the list itself, and what others computed."""
-_TELLING = (
-    State.OBSERVED,
-    State.EMPTY,
-    State.PARTIAL,
-    State.STALE,
-    State.FAILED,
-    State.NOT_MATCHED,
-    State.NOT_APPLICABLE,
-    State.NOT_CONNECTED,
-)
-"""Of several tables of one source, the state that says most."""
 _HELD = (State.OBSERVED, State.EMPTY, State.PARTIAL, State.STALE, State.NOT_APPLICABLE)

@@ -32,6 +32,8 @@ SOURCE_PHRASES = {
 }
 """The same inside a sentence."""
 BAND_WORDS = {Band.GREEN: "Healthy", Band.YELLOW: "Needs attention", Band.RED: "At risk"}
+BAND_TITLES = {**{band.value: band.value.capitalize() for band in Band}, "not_scored": "Not scored"}
+"""Bands, and what stands where one would, as a reader sees them."""
 REMEDIES = {
     State.NOT_CONNECTED: "connect",
     State.FAILED: "restore",
@@ -64,6 +66,16 @@ def number(value: float) -> str:
     text = f"{value:,.1f}" if abs(value) < _WHOLE_FROM else f"{value:,.0f}"
     text = text.removesuffix(".0")
     return "0" if text == "-0" else text
+
+
+def signed(points: float, places: int = 0) -> str:
+    """Points with their sign, a true minus for losses: +3, −9, 0.
+
+    >>> signed(-4.94, 1)
+    '−4.9'
+    """
+    text = f"{points:+.{places}f}"
+    return text.strip("+-") if not float(text) else text.replace("-", "−")
 
 
 def percent_down(share: float) -> int:

@@ -14,16 +14,21 @@ import duckdb
 from account_health.answers import Call
 from account_health.as_of import asked_instant
 from account_health.assess import Evaluations, assess, evaluated
+from account_health.config import current_user
 from account_health.connectors.base import Clock, Context
 from account_health.connectors.registry import build
 from account_health.crosswalk import read_crosswalk, shared_domains
 from account_health.directory import Directory, Entry, nearest_words
-from account_health.errors import AccountNotFound, CallerError, SourceError
+from account_health.errors import AccountNotFound, CallerError, HistoryError, SourceError
 from account_health.explain import DEMO_NOTICE, explain
 from account_health.gather import Gatherer
 from account_health.identity import Known
+from account_health.memory import Memory
 from account_health.policy import Policy, load_policy
+from account_health.readings import record_account
+from account_health.remembered import remembered
 from account_health.supplied import Supplied
+from account_health.vocabularies import spoken, vocabulary_named
 
 if TYPE_CHECKING:
     from httpx2 import AsyncBaseTransport
@@ -45,6 +50,9 @@ class Workspace:
     policy: Policy
     sources: Gatherer
     clock: Clock
+    memory: Memory
+    user: str = "somebody"
+    """Who asks, for what is written down."""
     kept: Evaluations = field(default_factory=Evaluations)
 
     @classmethod
@@ -58,7 +66,7 @@ class Workspace:
         gatherer = Gatherer(
             sources, database, clock=clock, settings=config.gather, crosswalk=known, is_demo=config.is_demo
         )
-        return cls(config, load_policy(config.policy), gatherer, clock)
+        return cls(config, load_policy(config.policy), gatherer, clock, Memory(config.history, clock), current_user())
 
     @property
     def notices(self) -> tuple[str, ...]:
@@ -95,17 +103,51 @@ class Workspace:
         return await self.sources.gather(self.policy, as_of, accounts)
 
     async def evaluate(
-        self, as_of: datetime, accounts: Sequence[str] | None = None, call: Call | None = None
+        self,
+        as_of: datetime,
+        accounts: Sequence[str] | None = None,
+        call: Call | None = None,
+        known_until: datetime | None = None,
     ) -> Evaluation:
-        """Scores and flags as arrays, for searching and counting."""
-        return await evaluated(self.sources, self.policy, as_of, accounts, self.kept, call)
+        """Scores and flags as arrays, for searching and counting; with `known_until` of what had happened by then."""
+        return await evaluated(self.sources, self.policy, as_of, accounts, self.kept, call, known_until)
 
-    async def assess(self, account: str, as_of: str | None = None, *, refresh: bool = False) -> Assessment:
-        """The assessment of one account by id, name or domain; `refresh` asks live sources again."""
-        instant = self.instant(as_of)
-        call = self.call(refresh=refresh)
+    async def assess(
+        self, account: str, as_of: str | None = None, *, refresh: bool = False, vocabulary: str = ""
+    ) -> Assessment:
+        """The assessment of one account by id, name or domain, with what the history knows of it.
+
+        `refresh` asks live sources again, `vocabulary` says it in another system's words too. Where the configuration
+        says so, an answer as of now is recorded.
+        """
+        if vocabulary:
+            vocabulary_named(self.policy, vocabulary)
+        assessment, evaluation = await self.assessed(account, as_of, refresh=refresh)
+        assessment = spoken(assessment, evaluation, vocabulary) if vocabulary else assessment
+        if self.config.history.record == "answers" and not as_of:
+            return await self._recorded(assessment, evaluation)
+        return assessment
+
+    async def assessed(
+        self, account: str, as_of: str | None = None, since: datetime | None = None, *, refresh: bool = False
+    ) -> tuple[Assessment, Evaluation]:
+        """The same with the evaluation it was made of, never recorded, and compared with a reading of one's choice."""
+        instant, call = self.instant(as_of), self.call(refresh=refresh)
         entry = await self.find(account, instant, call)
-        return explain(await self.evaluate(instant, [entry.id], call), 0)
+        evaluation = await self.evaluate(instant, [entry.id], call)
+        recalled = await self.memory.recall(entry.id, instant, self.policy, since)
+        then = None
+        if recalled.reading:
+            then = await self.evaluate(instant, [entry.id], call, recalled.reading.as_of)
+        return remembered(explain(evaluation, 0), evaluation, then, recalled), evaluation
+
+    async def _recorded(self, assessment: Assessment, evaluation: Evaluation) -> Assessment:
+        """The assessment, kept in the history; where that fails it says so and stands all the same."""
+        try:
+            await record_account(self.memory, evaluation, self.policy, self.user)
+        except HistoryError as err:
+            return assessment.model_copy(update={"notices": (*assessment.notices, f"Not recorded: {err}")})
+        return assessment
 
 
 def open_database() -> duckdb.DuckDBPyConnection:

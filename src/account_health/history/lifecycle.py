@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from account_health.history.records import Activity, Flags, Kind, Phase, Reading
+from account_health.chronicle import Phase
+from account_health.history.records import Activity, Flags, Kind, Reading
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import and_, delete, func, or_, select
 
+from account_health.chronicle import Phase
 from account_health.history import schema
-from account_health.history.records import Kind, Phase
+from account_health.history.records import Kind
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

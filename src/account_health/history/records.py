@@ -20,16 +20,6 @@ class Kind(StrEnum):
     STATUS = "status"
 
 
-class Phase(StrEnum):
-    """Where a risk flag is in its life."""
-
-    OPENED = "opened"
-    PERSISTING = "persisting"
-    ACKNOWLEDGED = "acknowledged"
-    SNOOZED = "snoozed"
-    CLEARED = "cleared"
-
-
 @dataclass(frozen=True)
 class Profile:
     """An account as its CRM described it when it was read."""

@@ -192,7 +192,13 @@ class Store:
         return to_run(found)
 
     def record(
-        self, readings: Sequence[Reading], policy: Policy, asked_by: str, today: date, run: Run | None = None, done: int = 0
+        self,
+        readings: Sequence[Reading],
+        policy: Policy,
+        asked_by: str,
+        today: date,
+        run: Run | None = None,
+        done: int = 0,
     ) -> int:
         """Keeps readings of some accounts, all or none of them; how many said something new.
 

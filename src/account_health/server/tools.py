@@ -12,7 +12,8 @@ from pydantic_core import PydanticCustomError
 
 from account_health.checked import CheckedSources
 from account_health.fetched import FetchedInputs
-from account_health.model import Assessment, Published
+from account_health.model import Assessment
+from account_health.published import Published
 from account_health.search import FoundAccounts
 from account_health.server.desk import Desk
 from account_health.server.strict import StrictTool

@@ -1,0 +1,220 @@
+"""At risk: the accounts that need somebody, a page at a time, the most urgent first, with one action and its day each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+from pydantic import Field
+
+from account_health.attention import Attention
+from account_health.errors import CallerError
+from account_health.flags import SEVERITIES
+from account_health.markup import visible
+from account_health.metrics.windows import local_day
+from account_health.model import Band, PolicyRef, Severity
+from account_health.money import Money
+from account_health.pages import cursor_after, start_of
+from account_health.published import Published
+from account_health.renewal_window import RenewalWindow
+from account_health.vocabularies import conditions as vocabulary_conditions
+from account_health.vocabularies import status_word, vocabulary_named
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from account_health.overview import Overview, View
+
+    Bools = NDArray[np.bool_]
+
+TIERS = tuple(severity for severity in Severity if severity is not Severity.NONE)
+
+
+class RiskSignal(Published):
+    """One reason to act."""
+
+    flag: str | None = Field(default=None, description="Id of the raised flag; absent for a red score")
+    name: str = Field(description="Its name")
+    severity: Severity = Field(description="How urgent it is")
+    detail: str = Field(description="The value behind it")
+    phase: Literal["acknowledged", "snoozed"] | None = Field(default=None, description="What people said of it")
+
+
+class AtRiskAccount(Published):
+    """An account that needs somebody: why, what to do first, who and by when."""
+
+    id: str = Field(description="Pass this to the other tools")
+    name: str = Field(description="Display name (outside text)")
+    tier: Severity = Field(description="Worst severity of its flags that are not snoozed, and its band")
+    score_rounded: int | None = Field(default=None, description="Score; absent when not scored")
+    band: Band | None = Field(default=None, description="Band of the score")
+    word: str | None = Field(default=None, description="The health in the asked vocabulary")
+    manual_status: str | None = Field(default=None, description="Status that a person set")
+    segment: str | None = Field(default=None, description="Segment")
+    owner: str | None = Field(default=None, description="Who looks after it; absent: still to be decided")
+    arr: float | None = Field(default=None, description="Annual recurring revenue, in `currency`")
+    currency: str | None = Field(default=None, description="ISO 4217 code of `arr`")
+    renewal_date: date | None = Field(default=None, description="Day of the next renewal")
+    signals: tuple[RiskSignal, ...] = Field(description="Why it is listed, the worst first")
+    against_peers: tuple[str, ...] = Field(default=(), description="Where it lies farthest below the other accounts")
+    action: str = Field(description="The one thing to do first")
+    due: date = Field(description="Day by which to do it")
+
+
+class AtRiskAccounts(Published):
+    """One page of the accounts that need somebody, by tier and then by ARR; `next_cursor` is absent on the last one."""
+
+    as_of: datetime = Field(description="The instant it holds for")
+    summary: str = Field(description="How many, how complete, and what data is missing")
+    tiers: dict[str, int] = Field(description="Tier to accounts, on all pages")
+    accounts: tuple[AtRiskAccount, ...] = Field(description="This page")
+    total: int = Field(description="Accounts on all pages")
+    arr_at_risk: tuple[Money, ...] = Field(description="Their ARR: in the base currency, then amounts without a rate")
+    next_cursor: str | None = Field(default=None, description="Pass it back for the next page")
+    notices: tuple[str, ...] = Field(default=(), description="What else a reader has to know")
+    policy: PolicyRef = Field(description="Name, version and hash of the policy that scored")
+
+
+@dataclass(frozen=True)
+class WantedAtRisk:
+    """What a list asks for; empty fields ask for nothing. `tier` is the least urgent one that is listed."""
+
+    segment: str = ""
+    owner: str = ""
+    renewing: str = ""
+    tier: str = ""
+    top_by_arr: int = 0
+
+
+async def at_risk(  # noqa: PLR0913 - what the tool and the command line ask for
+    overview: Overview,
+    wanted: WantedAtRisk,
+    limit: int,
+    cursor: str = "",
+    as_of: str | None = None,
+    *,
+    vocabulary: str = "",
+    refresh: bool = False,
+) -> AtRiskAccounts:
+    """The page of accounts that need somebody; raises CallerError for a tier, window, vocabulary or cursor that is none."""
+    policy = overview.workspace.policy
+    if wanted.tier and wanted.tier not in TIERS:
+        raise CallerError("There is no such tier.", f"Tiers: {', '.join(TIERS)}.")
+    if vocabulary:
+        vocabulary_named(policy, vocabulary)
+    start = start_of(cursor, wanted)
+    if wanted.renewing:
+        RenewalWindow.parse(wanted.renewing, local_day(overview.workspace.instant(as_of), policy.time_zone))
+    view = await overview.view(as_of, refresh=refresh)
+    attention = Attention(view)
+    chosen = _chosen(view, wanted, attention)
+    lowest = SEVERITIES.index(Severity(wanted.tier)) if wanted.tier else len(TIERS) - 1
+    rows = attention.order[chosen[attention.order] & (attention.tiers[attention.order] <= lowest)]
+    end = start + limit
+    counts = dict(zip(map(str, TIERS), np.bincount(attention.tiers[rows], minlength=len(TIERS)).tolist(), strict=True))
+    return AtRiskAccounts(
+        as_of=view.as_of,
+        summary=_summary(attention, chosen, counts, len(rows)),
+        tiers=counts,
+        accounts=_accounts(attention, rows[start:end].tolist(), vocabulary),
+        total=len(rows),
+        arr_at_risk=view.selection.money(rows),
+        next_cursor=cursor_after(end, wanted) if end < len(rows) else None,
+        notices=view.notices,
+        policy=policy.ref,
+    )
+
+
+def _chosen(view: View, wanted: WantedAtRisk, attention: Attention) -> Bools:
+    """Which customers fit the filters, at most so many of them, those with the highest ARR."""
+    chosen = view.selection.customers(wanted.segment, wanted.owner)
+    if wanted.renewing:
+        window = RenewalWindow.parse(wanted.renewing, attention.today)
+        chosen &= np.array([p.renewal_date in window for p in view.standings.profiles], dtype=bool)
+    if wanted.top_by_arr:
+        arr = np.where(chosen & ~np.isnan(view.standings.arr), view.standings.arr, -1.0)
+        top = np.argsort(-arr, kind="stable")[: wanted.top_by_arr]
+        is_top = np.zeros_like(chosen)
+        is_top[top] = True
+        chosen &= is_top & (arr >= 0)
+    return chosen
+
+
+def _summary(attention: Attention, chosen: Bools, counts: dict[str, int], total: int) -> str:
+    standings = attention.view.standings
+    among = int(chosen.sum())
+    tiers = ", ".join(f"{count:,} {tier}" for tier, count in counts.items() if count)
+    parts = [
+        f"{total:,} of {among:,} accounts need attention{f': {tiers}' if tiers else ''}",
+        standings.completeness(chosen),
+    ]
+    gaps = standings.data_gaps(chosen)
+    parts += [f"data missing from {gaps}"] if gaps else []
+    if quiet := int((attention.quieted & chosen).sum()):
+        parts.append(f"{quiet:,} left out because all of their flags are snoozed")
+    if others := int((~standings.is_customer).sum()):
+        parts.append(f"{others:,} left out as no customers")
+    return "; ".join(parts) + "."
+
+
+def _accounts(attention: Attention, rows: Sequence[int], vocabulary: str) -> tuple[AtRiskAccount, ...]:
+    standings = attention.view.standings
+    words = _words(attention, rows, vocabulary)
+    return tuple(_account(attention, row, words.get(row)) for row in rows)
+
+
+def _words(attention: Attention, rows: Sequence[int], vocabulary: str) -> dict[int, str | None]:
+    """The word of each row in the asked vocabulary."""
+    if not vocabulary:
+        return {}
+    standings = attention.view.standings
+    policy = standings.policy
+    holds = vocabulary_conditions(policy.vocabularies[vocabulary], standings.matrix)
+    return {
+        row: status_word(
+            policy,
+            vocabulary,
+            float(standings.rounded[row]) if standings.scores.scored[row] else None,
+            standings.band(row),
+            SEVERITIES[standings.tiers[row]],
+            holds[row].tolist(),
+        ).word
+        for row in rows
+    }
+
+
+def _account(attention: Attention, row: int, word: str | None) -> AtRiskAccount:
+    standings, view = attention.view.standings, attention.view
+    profile, limits = standings.profiles[row], standings.policy.limits
+    status = view.status(standings.accounts[row])
+    due = attention.due(row)
+    return AtRiskAccount(
+        id=standings.accounts[row],
+        name=visible(profile.name, limits.text_characters),
+        tier=SEVERITIES[attention.tiers[row]],
+        score_rounded=int(standings.rounded[row]) if standings.scores.scored[row] else None,
+        band=standings.band(row),
+        word=word,
+        manual_status=status.after if status else None,
+        segment=profile.segment and visible(profile.segment, limits.text_characters),
+        owner=profile.owner and visible(profile.owner, limits.text_characters),
+        arr=profile.arr,
+        currency=profile.currency,
+        renewal_date=profile.renewal_date,
+        signals=tuple(
+            RiskSignal(
+                flag=signal.flag or None,
+                name=signal.name,
+                severity=signal.severity,
+                detail=signal.detail,
+                phase=signal.phase.value if signal.phase else None,  # type: ignore[arg-type] # people say one of the two
+            )
+            for signal in attention.signals(row)
+        ),
+        against_peers=view.peers.of_account(row),
+        action=attention.action(row),
+        due=due or attention.today,
+    )

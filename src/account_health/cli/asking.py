@@ -1,0 +1,109 @@
+"""Asking: what every command shares: its options, the configuration it finds, and errors as sentences and exit codes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import anyio
+import typer
+
+from account_health import config as configuration
+from account_health.errors import (
+    AccountHealthError,
+    CallerError,
+    ConfigurationError,
+    HistoryError,
+    NotConfigured,
+    SourceError,
+)
+from account_health.terminal import say
+
+if TYPE_CHECKING:
+    from account_health.workspace import Workspace
+
+EXIT_CODES: dict[type[AccountHealthError], int] = {
+    CallerError: 4,
+    ConfigurationError: 3,
+    SourceError: 5,
+    HistoryError: 6,
+}
+"""Besides 0 (done), 1 (a bug of ours) and 2 (wrong usage): whose fault it is."""
+
+
+Configure = Callable[[], configuration.Config]
+"""Finds the configuration when it is first needed."""
+
+
+class Format(StrEnum):
+    """How an answer is printed."""
+
+    MD = "md"
+    JSON = "json"
+
+
+FormatOption = Annotated[Format, typer.Option("--format", help="md (Markdown, for people) or json (for programs).")]
+AsOfOption = Annotated[
+    str, typer.Option("--as-of", help="Day or instant to answer for, e.g. 2026-11-21; default: now.")
+]
+ConfigOption = Annotated[Path | None, typer.Option("--config", help="Configuration file.")]
+DemoOption = Annotated[bool, typer.Option("--demo", help="Use the embedded demo accounts.")]
+LimitOption = Annotated[int, typer.Option("--limit", min=1, max=100_000, help="How many at most.")]
+
+
+VocabularyOption = Annotated[
+    str, typer.Option("--vocabulary", help="Other words for the health: colours, uman, pipeline or intacct.")
+]
+SegmentOption = Annotated[str, typer.Option("--segment", help="Exact segment.")]
+OwnerOption = Annotated[str, typer.Option("--owner", help="Exact owner.")]
+CursorOption = Annotated[str, typer.Option("--cursor", help="next_cursor of the page before.")]
+RefreshOption = Annotated[
+    bool, typer.Option("--refresh", help="Compute anew although a recorded run is fresh, and ask live sources again.")
+]
+
+
+def configured(path: Path | None, *, is_demo: bool) -> Configure:
+    return lambda: configuration.DEMO if is_demo else configuration.load_config(configuration.find_config(path))
+
+
+def configured_policy(path: Path | None) -> Path | None:
+    """The policy file the configuration names; None (the built-in one) where nothing is configured."""
+    try:
+        found = configuration.find_config(path)
+    except NotConfigured:
+        return None
+    return configuration.load_config(found).policy
+
+
+def save_bytes(path: Path, content: bytes) -> None:
+    """Writes the file; raises CallerError if that cannot be done."""
+    try:
+        path.write_bytes(content)
+    except OSError as err:
+        raise CallerError(f"{path} cannot be written: {err.strerror}.", "Name a file in a folder that exists.") from err
+
+
+def ask_workspace(configure: Configure, question: Callable[[Workspace], Coroutine[Any, Any, None]]) -> None:
+    def asked() -> None:
+        from account_health.workspace import Workspace
+
+        anyio.run(question, Workspace.open(configure(), now))
+
+    guarded(asked)
+
+
+def guarded(action: Callable[[], None]) -> None:
+    """Runs an action; an error of ours becomes its sentence on stderr and its exit code."""
+    try:
+        action()
+    except AccountHealthError as err:
+        say(str(err))
+        code = next((code for kind, code in EXIT_CODES.items() if isinstance(err, kind)), 1)
+        raise typer.Exit(code) from err
+
+
+def now() -> datetime:
+    return datetime.now(UTC)

@@ -1,0 +1,203 @@
+"""Portfolio: the commands about all accounts and about time: assess, at-risk, portfolio, changes, explain, export."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from account_health.cli.asking import (
+    EXIT_CODES,
+    AsOfOption,
+    ConfigOption,
+    CursorOption,
+    DemoOption,
+    Format,
+    FormatOption,
+    LimitOption,
+    OwnerOption,
+    RefreshOption,
+    SegmentOption,
+    VocabularyOption,
+    ask_workspace,
+    configured,
+    save_bytes,
+)
+from account_health.errors import CallerError, SourceError
+from account_health.terminal import print_json, progress_bar, say, write, write_bytes
+
+if TYPE_CHECKING:
+    from account_health.workspace import Workspace
+
+app = typer.Typer()
+
+
+@app.command()
+def assess(
+    account: Annotated[str, typer.Argument(help="Id, exact name or domain; with --all leave it out.")] = "",
+    is_all: Annotated[bool, typer.Option("--all", help="Every account; goes on where a run was cut off.")] = False,
+    output: FormatOption = Format.MD,
+    config: ConfigOption = None,
+    is_demo: DemoOption = False,
+) -> None:
+    """Record assessments in the history: of one account, or with --all of every one. Best run every day."""
+    from account_health.recording import record_all, record_one
+
+    async def ask(workspace: Workspace) -> None:
+        if bool(account) == is_all:
+            raise CallerError("Name one account, or say --all.", "E.g. account-health assess --all")
+        if is_all:
+            with progress_bar("Recording accounts") as progress:
+                recorded = await record_all(workspace, workspace.user, progress)
+        else:
+            recorded = await record_one(workspace, account, workspace.user)
+        if output is Format.JSON:
+            print_json(recorded)
+        else:
+            write(recorded.sentence)
+        say(*recorded.problems, *recorded.notices)
+        if recorded.problems:
+            raise typer.Exit(EXIT_CODES[SourceError])
+
+    ask_workspace(configured(config, is_demo=is_demo), ask)
+
+
+@app.command("at-risk")
+def at_risk(
+    segment: SegmentOption = "",
+    owner: OwnerOption = "",
+    renewing: Annotated[str, typer.Option(help="Renewal in e.g. Q4, 2026-12, or 90 for the next 90 days.")] = "",
+    tier: Annotated[str, typer.Option(help="The least urgent tier to list: critical, high, medium or watch.")] = "",
+    top_by_arr: Annotated[
+        int, typer.Option(min=0, help="Only among so many accounts with the highest ARR; 0: all.")
+    ] = 0,
+    limit: LimitOption = 20,
+    cursor: CursorOption = "",
+    as_of: AsOfOption = "",
+    vocabulary: VocabularyOption = "",
+    refresh: RefreshOption = False,
+    output: FormatOption = Format.MD,
+    config: ConfigOption = None,
+    is_demo: DemoOption = False,
+) -> None:
+    """List the accounts that need somebody, the most urgent first: why, what to do, who and by when."""
+    from account_health.at_risk import WantedAtRisk
+    from account_health.at_risk import at_risk as listed
+    from account_health.overview import Overview
+    from account_health.render import render_at_risk
+
+    async def ask(workspace: Workspace) -> None:
+        wanted = WantedAtRisk(segment, owner, renewing, tier, top_by_arr)
+        overview = Overview(workspace)
+        found = await listed(overview, wanted, limit, cursor, as_of or None, vocabulary=vocabulary, refresh=refresh)
+        print_json(found) if output is Format.JSON else write(render_at_risk(found, workspace.policy).rstrip())
+
+    ask_workspace(configured(config, is_demo=is_demo), ask)
+
+
+@app.command()
+def portfolio(
+    segment: SegmentOption = "",
+    owner: OwnerOption = "",
+    as_of: AsOfOption = "",
+    vocabulary: VocabularyOption = "",
+    refresh: RefreshOption = False,
+    output: FormatOption = Format.MD,
+    config: ConfigOption = None,
+    is_demo: DemoOption = False,
+) -> None:
+    """Print how all customers stand: bands, target, segments, owners, movers, and how much of it is known."""
+    from account_health.overview import Overview
+    from account_health.portfolio import portfolio_health
+    from account_health.render import render_portfolio
+
+    async def ask(workspace: Workspace) -> None:
+        found = await portfolio_health(
+            Overview(workspace), segment, owner, as_of or None, vocabulary=vocabulary, refresh=refresh
+        )
+        print_json(found) if output is Format.JSON else write(render_portfolio(found, workspace.policy).rstrip())
+
+    ask_workspace(configured(config, is_demo=is_demo), ask)
+
+
+@app.command()
+def changes(
+    account: Annotated[str, typer.Argument(help="Id, exact name or domain; empty: all accounts.")] = "",
+    since: Annotated[str, typer.Option(help="Only from this day or instant on, e.g. 2026-11-01.")] = "",
+    owner: OwnerOption = "",
+    band: Annotated[str, typer.Option(help="Band of the account then: green, yellow, red or not_scored.")] = "",
+    kind: Annotated[str, typer.Option(help="band, flag or status.")] = "",
+    limit: LimitOption = 20,
+    cursor: CursorOption = "",
+    output: Annotated[Literal["md", "json", "csv"], typer.Option("--format", help="md, json or csv.")] = "md",
+    config: ConfigOption = None,
+    is_demo: DemoOption = False,
+) -> None:
+    """Print what happened, newest first: bands announced, flags, and statuses set by hand."""
+    from account_health.health_changes import WantedChanges, as_csv, as_markdown, health_changes
+
+    async def ask(workspace: Workspace) -> None:
+        found = await health_changes(workspace, WantedChanges(account, owner, band, kind, since), limit, cursor)
+        if output == Format.JSON:
+            print_json(found)
+            return
+        write(as_csv(found).rstrip("\n") if output == "csv" else as_markdown(found, workspace.policy))
+        say(f"{len(found.changes)} of {found.total} changes", *found.notices)
+
+    ask_workspace(configured(config, is_demo=is_demo), ask)
+
+
+@app.command()
+def explain(
+    account: Annotated[str, typer.Argument(help="Id, exact name or domain.")],
+    since: Annotated[
+        str, typer.Option(help="Day to compare with, e.g. 2026-10-21; default: about a month before.")
+    ] = "",
+    as_of: AsOfOption = "",
+    output: FormatOption = Format.MD,
+    config: ConfigOption = None,
+    is_demo: DemoOption = False,
+) -> None:
+    """Explain why the score of an account moved since a recorded day, in parts that add up."""
+    from account_health.explained_change import as_markdown, explain_change
+
+    async def ask(workspace: Workspace) -> None:
+        found = await explain_change(workspace, account, since, as_of or None)
+        print_json(found) if output is Format.JSON else write(as_markdown(found, workspace.policy))
+        if output is Format.MD:
+            say(*found.notices)
+
+    ask_workspace(configured(config, is_demo=is_demo), ask)
+
+
+@app.command()
+def export(
+    to: Annotated[Literal["csv", "json", "parquet"], typer.Option("--to", help="csv, json or parquet.")] = "csv",
+    output: Annotated[Path | None, typer.Option("--output", help="File to write; default: standard output.")] = None,
+    segment: SegmentOption = "",
+    owner: OwnerOption = "",
+    as_of: AsOfOption = "",
+    vocabulary: VocabularyOption = "",
+    refresh: RefreshOption = False,
+    config: ConfigOption = None,
+    is_demo: DemoOption = False,
+) -> None:
+    """Export every account with score, statuses, flags and dimensions, for lists and reports elsewhere."""
+    from account_health.export import export_accounts
+    from account_health.overview import Overview
+
+    async def ask(workspace: Workspace) -> None:
+        exported = await export_accounts(
+            Overview(workspace),
+            to,
+            as_of or None,
+            vocabulary=vocabulary,
+            segment=segment,
+            owner=owner,
+            refresh=refresh,
+        )
+        write_bytes(exported) if output is None else save_bytes(output, exported)
+        say(*workspace.notices)
+
+    ask_workspace(configured(config, is_demo=is_demo), ask)

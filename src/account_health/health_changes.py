@@ -1,0 +1,160 @@
+"""Health changes: recent updates, computed and by hand, newest first: bands announced, flags, statuses."""
+
+from __future__ import annotations
+
+import csv
+import io
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import Field
+
+from account_health.as_of import asked_since
+from account_health.csv_cells import safe_cell
+from account_health.errors import CallerError, NoHistory
+from account_health.history.records import NOT_SCORED, Kind
+from account_health.markup import code, visible
+from account_health.markup import name as markdown_name
+from account_health.metrics.windows import local_day
+from account_health.model import Band
+from account_health.pages import cursor_after, start_of
+from account_health.published import Published
+from account_health.wording import BAND_TITLES, minute, rounded
+
+if TYPE_CHECKING:
+    from account_health.history.records import Activity
+    from account_health.policy import Policy
+    from account_health.workspace import Workspace
+
+KINDS = tuple(kind.value for kind in Kind)
+BANDS = (*(band.value for band in Band), NOT_SCORED)
+
+
+class HealthChange(Published):
+    """One thing that happened to the health of an account."""
+
+    number: int = Field(description="Its number in the history")
+    at: datetime = Field(description="When")
+    account: str = Field(description="Id of the account")
+    name: str = Field(description="Its display name then (outside text)")
+    owner: str | None = Field(default=None, description="Who looked after it then")
+    kind: Literal["band", "flag", "status"] = Field(description="A band, a risk flag, or a status set by hand")
+    subject: str | None = Field(default=None, description="Id of the flag, or of the vocabulary of a status")
+    before: str | None = Field(default=None, description="What it was")
+    after: str | None = Field(default=None, description="What it is; absent: withdrawn")
+    band: str | None = Field(default=None, description="Band of the account then")
+    description: str | None = Field(default=None, description="Why, in the words of whoever said it (outside text)")
+    author: str = Field(description="Who said it, or who ran the assessment")
+    until: datetime | None = Field(default=None, description="When a status or a snooze ends by itself")
+    sentence: str = Field(description="The same in words")
+
+
+class HealthChanges(Published):
+    """One page of what happened, newest first; `next_cursor` is absent on the last one."""
+
+    changes: tuple[HealthChange, ...] = Field(description="This page")
+    total: int = Field(description="How many there are, on all pages")
+    next_cursor: str | None = Field(default=None, description="Pass it back for the next page")
+    notices: tuple[str, ...] = Field(default=(), description="What else a reader has to know")
+
+
+@dataclass(frozen=True)
+class WantedChanges:
+    """What a report asks for; empty fields ask for nothing."""
+
+    account: str = ""
+    owner: str = ""
+    band: str = ""
+    kind: str = ""
+    since: str = ""
+
+
+async def health_changes(workspace: Workspace, wanted: WantedChanges, limit: int, cursor: str = "") -> HealthChanges:
+    """The page of changes that fit; raises CallerError for a band, kind or cursor that is none, NoHistory without any."""
+    for kind, word, known in (("band", wanted.band, BANDS), ("kind", wanted.kind, KINDS)):
+        if word and word not in known:
+            raise CallerError(f"There is no such {kind}.", f"{kind.capitalize()}s: {', '.join(known)}.")
+    before = start_of(cursor, wanted) or None
+    if not workspace.memory.exists:
+        raise NoHistory
+    accounts = None
+    if wanted.account:
+        accounts = [(await workspace.find(wanted.account, workspace.instant())).id]
+    since = asked_since(wanted.since, workspace.policy.time_zone) if wanted.since else None
+    asked = {"accounts": accounts, "owner": wanted.owner, "band": wanted.band, "kind": wanted.kind, "since": since}
+    found, total = await workspace.memory.ask(
+        lambda store: (store.activities(**asked, limit=limit + 1, before=before), store.count_activities(**asked))
+    )
+    page = found[:limit]
+    return HealthChanges(
+        changes=tuple(_change(activity, workspace.policy) for activity in page),
+        total=total,
+        next_cursor=cursor_after(page[-1].id, wanted) if len(found) > limit else None,
+        notices=workspace.notices,
+    )
+
+
+def as_csv(found: HealthChanges) -> str:
+    """The changes as CSV; no cell can be taken for a formula."""
+    text = io.StringIO()
+    lines = csv.writer(text, lineterminator="\n")
+    names = tuple(HealthChange.model_fields)
+    lines.writerow(names)
+    for change in found.changes:
+        row = change.as_json()
+        lines.writerow([row[name] if name == "number" else safe_cell(str(row.get(name, ""))) for name in names])
+    return text.getvalue()
+
+
+def as_markdown(found: HealthChanges, policy: Policy) -> str:
+    """The changes as a list, newest first."""
+    lines = [
+        f"- {minute(c.at.replace(tzinfo=None))}: {markdown_name(c.name, policy.limits.name_characters)} "
+        f"({code(c.account, policy.limits.name_characters)}): {c.sentence}"
+        for c in found.changes
+    ]
+    return "\n".join(lines or ["None."])
+
+
+def _change(activity: Activity, policy: Policy) -> HealthChange:
+    limits = policy.limits
+
+    def shown(text: str | None) -> str | None:
+        return visible(text, limits.text_characters) if text else None
+
+    return HealthChange(
+        number=activity.id,
+        at=activity.at.replace(tzinfo=UTC),
+        account=activity.account,
+        name=visible(activity.name, limits.text_characters),
+        owner=shown(activity.owner),
+        kind=activity.kind.value,
+        subject=activity.subject,
+        before=activity.before,
+        after=activity.after,
+        band=activity.band,
+        description=shown(activity.description),
+        author=visible(activity.author, limits.name_characters),
+        until=activity.expires_at.replace(tzinfo=UTC) if activity.expires_at else None,
+        sentence=_sentence(activity, policy),
+    )
+
+
+def _sentence(activity: Activity, policy: Policy) -> str:
+    limits = policy.limits
+    who = markdown_name(activity.author, limits.name_characters)
+    note = f": {code(activity.description, limits.text_characters)}" if activity.description else ""
+    ends = f" until {local_day(activity.expires_at, policy.time_zone).isoformat()}" if activity.expires_at else ""
+    if activity.kind is Kind.BAND:
+        scores = [None if s is None else rounded(s) for s in (activity.score_before, activity.score_after)]
+        numbers = f" ({scores[0]} → {scores[1]})" if None not in scores else ""
+        return f"{BAND_TITLES[str(activity.before)]} → {BAND_TITLES[str(activity.after)]}{numbers}"
+    if activity.kind is Kind.FLAG:
+        flag = policy.flags[activity.subject].name if activity.subject in policy.flags else activity.subject
+        by = "" if activity.after in ("opened", "cleared") else f" by {who}"
+        said = {"persisting": "no longer acknowledged or snoozed"}.get(str(activity.after), activity.after)
+        return f"{flag} {said}{by}{ends}{note}"
+    said = f"status {activity.after}" if activity.after else "status withdrawn"
+    was = f", before {activity.before}" if activity.before else ""
+    return f"{said} by {who}{ends}{was}{note}"

@@ -1,0 +1,211 @@
+"""Manual status: what people say of an account beside its score, and of its flags; each saying is an activity.
+
+A status is a word of any vocabulary, with an optional description and expiry. It never replaces the computed score. Only
+customers have one. Notes are data: shown as quoted text, capped, and without addresses, so that nobody can be sent away
+by them.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from pydantic import Field
+
+from account_health.as_of import asked_instant
+from account_health.chronicle import ManualStatus, Phase
+from account_health.errors import CallerError
+from account_health.history.records import Activity, Kind
+from account_health.markup import visible
+from account_health.metrics.windows import local_day
+from account_health.model import AccountRef, FlagState
+from account_health.published import Published
+from account_health.remembered import manual_status
+from account_health.vocabularies import canonical, vocabulary_named
+
+if TYPE_CHECKING:
+    from account_health.evaluation import Evaluation
+    from account_health.model import Assessment
+    from account_health.workspace import Workspace
+
+MOST_CHARACTERS = 500
+_ADDRESS = re.compile(r"://|\bwww\.|\]\(|\bmailto:", re.IGNORECASE)
+
+
+class SaidOfAccount(Published):
+    """What was written down, and what the score says beside it."""
+
+    account: AccountRef = Field(description="Whose it is")
+    change: int = Field(description="Number of this activity in the history")
+    sentence: str = Field(description="What was written down, in words")
+    manual_status: ManualStatus | None = Field(
+        default=None, description="The status that holds now; absent if none does"
+    )
+    notices: tuple[str, ...] = Field(default=(), description="What else a reader has to know")
+
+
+@dataclass(frozen=True)
+class StatusWish:
+    """A status that somebody wants to set; `status` None or empty withdraws the one there is."""
+
+    account: str
+    status: str
+    vocabulary: str = "pipeline"
+    description: str = ""
+    author: str = ""
+    expires: str = ""
+
+
+@dataclass(frozen=True)
+class FlagWish:
+    """What somebody wants to say of a raised flag: acknowledged, snoozed (until a day) or persisting (neither)."""
+
+    account: str
+    flag: str
+    phase: Phase
+    until: str = ""
+    note: str = ""
+    author: str = ""
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """An activity that is ready to be written, and the number of the last thing that people said of the account."""
+
+    activity: Activity
+    last: int
+    sentence: str
+    assessment: Assessment
+    evaluation: Evaluation
+
+
+async def prepare_status(workspace: Workspace, wish: StatusWish) -> Prepared:
+    """Checks a wish against the account, which has to be a customer; raises CallerError for what cannot be."""
+    vocabulary = vocabulary_named(workspace.policy, wish.vocabulary)
+    word = canonical(vocabulary, wish.status)
+    description = _note(wish.description)
+    assessment, evaluation = await workspace.assessed(wish.account)
+    _require_customer(evaluation, workspace)
+    expires = _expiry(wish.expires, workspace)
+    before = assessment.manual_status
+    name = visible(assessment.account.name, workspace.policy.limits.name_characters)
+    now = f"{word} ({vocabulary.name})" if word else "no manual status"
+    was = f"{before.status}, set by {before.author}" if before else "none"
+    activity = replace(
+        _activity(workspace, assessment, evaluation, wish.author),
+        kind=Kind.STATUS,
+        subject=wish.vocabulary,
+        before=before.status if before else None,
+        after=word or None,
+        description=description,
+        expires_at=expires,
+    )
+    ends = f" until {local_day(expires, workspace.policy.time_zone).isoformat()}" if expires else ""
+    return await _prepared(workspace, activity, f"{name}: {now}{ends} (before: {was})", assessment, evaluation)
+
+
+async def prepare_flag(workspace: Workspace, wish: FlagWish) -> Prepared:
+    """The same for what is said of a raised flag; one that is not raised cannot be acknowledged."""
+    policy = workspace.policy
+    if wish.flag not in policy.flags:
+        raise CallerError("There is no such flag.", f"Flags: {', '.join(policy.flags)}.")
+    note, expires = _note(wish.note), _expiry(wish.until, workspace)
+    if (wish.phase is Phase.SNOOZED) != (expires is not None):
+        raise CallerError(
+            "A flag is snoozed until a day, and only then.", "Give the day, e.g. 2026-12-31, or acknowledge it instead."
+        )
+    assessment, evaluation = await workspace.assessed(wish.account)
+    if not any(f.flag == wish.flag and f.state is FlagState.RAISED for f in assessment.flags):
+        raised = [f.flag for f in assessment.flags if f.state is FlagState.RAISED]
+        raise CallerError("This flag is not raised.", f"Raised: {', '.join(raised) or 'none'}.")
+    activity = replace(
+        _activity(workspace, assessment, evaluation, wish.author),
+        kind=Kind.FLAG,
+        subject=wish.flag,
+        after=wish.phase.value,
+        description=note,
+        expires_at=expires,
+    )
+    ends = f" until {wish.until}" if expires else ""
+    name = visible(assessment.account.name, policy.limits.name_characters)
+    said = "neither acknowledged nor snoozed" if wish.phase is Phase.PERSISTING else wish.phase.value
+    sentence = f"{name}: {policy.flags[wish.flag].name} {said}{ends}"
+    return await _prepared(workspace, activity, sentence, assessment, evaluation)
+
+
+async def write(workspace: Workspace, prepared: Prepared) -> SaidOfAccount:
+    """Writes what was prepared, unless somebody said something of the account in between; raises HistoryError.
+
+    So a confirmation that is repeated writes nothing a second time.
+    """
+    number = await workspace.memory.ask(lambda store: store.say(prepared.activity, prepared.last))
+    if number is None:
+        raise CallerError(
+            "Somebody said something else of this account in the meantime; nothing was written.", "Look again first."
+        )
+    said = await workspace.memory.ask(lambda store: store.said_by_people([prepared.activity.account]))
+    return SaidOfAccount(
+        account=prepared.assessment.account,
+        change=number,
+        sentence=f"{prepared.sentence}.",
+        manual_status=manual_status(said, prepared.evaluation),
+        notices=workspace.notices,
+    )
+
+
+async def _prepared(
+    workspace: Workspace, activity: Activity, sentence: str, assessment: Assessment, evaluation: Evaluation
+) -> Prepared:
+    last = await workspace.memory.ask(lambda store: store.last_said(activity.account))
+    return Prepared(activity, last, sentence, assessment, evaluation)
+
+
+def _activity(workspace: Workspace, assessment: Assessment, evaluation: Evaluation, author: str) -> Activity:
+    """Who says something of which account at what moment."""
+    profile = evaluation.profiles[assessment.account.id]
+    return Activity(
+        at=workspace.memory.now(),
+        account=assessment.account.id,
+        name=profile["name"],
+        kind=Kind.STATUS,
+        after=None,
+        author=visible(author, workspace.policy.limits.name_characters) or workspace.user,
+        owner=profile["owner"],
+        band=assessment.band.value if assessment.band else None,
+        score_after=assessment.score,
+    )
+
+
+def _require_customer(evaluation: Evaluation, workspace: Workspace) -> None:
+    """Only customers have a status; where nobody records a lifecycle at all, every listed account is one."""
+    lifecycle = evaluation.profiles[evaluation.accounts[0]]["lifecycle"]
+    customers = workspace.policy.customers
+    if customers.include(lifecycle) or "lifecycle" not in evaluation.inputs.provided("account"):
+        return
+    is_said = f"is {visible(lifecycle, workspace.policy.limits.name_characters)!r}" if lifecycle else "is not recorded"
+    raise CallerError(
+        f"Only customers have a health status, and the lifecycle of this account {is_said}.",
+        f"The policy counts as customers: {', '.join(customers.lifecycles)}.",
+    )
+
+
+def _note(text: str) -> str | None:
+    """What somebody wrote, on one line; nothing that leads elsewhere."""
+    line = visible(text, MOST_CHARACTERS + 1)
+    if len(line) > MOST_CHARACTERS:
+        raise CallerError(f"A description has at most {MOST_CHARACTERS} characters.", "Shorten it.")
+    if _ADDRESS.search(line):
+        raise CallerError("A description holds no links or addresses.", "Say it in words.")
+    return line or None
+
+
+def _expiry(text: str, workspace: Workspace) -> datetime | None:
+    """The end of the day, which has to lie ahead."""
+    if not text:
+        return None
+    until = asked_instant(text, workspace.policy.time_zone, workspace.clock())
+    if until <= workspace.memory.now():
+        raise CallerError("The day lies in the past.", "Give one that is still to come, or none.")
+    return until.replace(microsecond=0) + timedelta(seconds=1) if until.microsecond else until

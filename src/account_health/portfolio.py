@@ -1,0 +1,274 @@
+"""Portfolio: how all customers stand: bands, segments, owners, target, movers, and how much of it is known."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import numpy as np
+from pydantic import Field
+
+from account_health.flags import SEVERITIES
+from account_health.history.records import NOT_SCORED
+from account_health.markup import visible
+from account_health.model import Band, PolicyRef
+from account_health.money import Money
+from account_health.published import Published
+from account_health.standings import BANDS, NO_BAND
+from account_health.vocabularies import conditions, vocabulary_named, word
+from account_health.wording import listed, number, trimmed
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from account_health.overview import Looked, Overview, View
+    from account_health.selection import Groups
+    from account_health.standings import Standings
+
+    Bools = NDArray[np.bool_]
+    Ints = NDArray[np.int_]
+
+_BAND_WORDS = (*(band.value for band in BANDS), NOT_SCORED)
+
+
+class BandShare(Published):
+    """The accounts of one band, or those without a score, which are counted apart."""
+
+    band: str = Field(description="green, yellow, red or not_scored")
+    accounts: int = Field(description="How many")
+    share: float | None = Field(default=None, description="Of the scored ones, 0 to 1; absent for not_scored")
+    arr: tuple[Money, ...] = Field(
+        default=(), description="Their ARR: in the base currency, then amounts without a rate"
+    )
+
+
+class Group(Published):
+    """A segment's or an owner's accounts."""
+
+    name: str = Field(description="Segment or owner (outside text)")
+    accounts: int = Field(description="How many")
+    bands: dict[str, int] = Field(description="Band to accounts, with those not scored")
+    score: float | None = Field(default=None, description="Mean score; absent when none is scored")
+    coverage: float = Field(description="Mean share of the evidence that is known")
+    arr: tuple[Money, ...] = Field(
+        default=(), description="Their ARR: in the base currency, then amounts without a rate"
+    )
+    against_peers: tuple[str, ...] = Field(default=(), description="Where it lies farthest below all accounts")
+
+
+class Target(Published):
+    """The health the team wants at all times, and what it has."""
+
+    percent: float = Field(description="Wanted share of scored customers in these bands, in percent")
+    bands: tuple[Band, ...] = Field(description="The bands that count")
+    actual: float | None = Field(default=None, description="Share it is, in percent; absent when none is scored")
+    actual_by_arr: float | None = Field(default=None, description="The same weighed by ARR in the base currency")
+    is_met: bool | None = Field(default=None, description="Whether the actual share reaches the wanted one")
+    missing: int | None = Field(default=None, description="Accounts that would have to get there")
+
+
+class Mover(Published):
+    """An account whose score moved."""
+
+    id: str = Field(description="Pass this to explain_change")
+    name: str = Field(description="Display name (outside text)")
+    before: int = Field(description="Score then, under today's policy")
+    after: int = Field(description="Score now")
+    change: int = Field(description="Points")
+
+
+class Movers(Published):
+    """The accounts that moved most since a recorded run about a month before."""
+
+    since: datetime = Field(description="When that run was")
+    up: tuple[Mover, ...] = Field(description="The greatest gains")
+    down: tuple[Mover, ...] = Field(description="The greatest losses")
+    improved: int = Field(description="Accounts in a better band than then")
+    worsened: int = Field(description="Accounts in a worse band than then")
+
+
+class PortfolioHealth(Published):
+    """How all customers stand; accounts without a score are counted apart and are in no average."""
+
+    as_of: datetime = Field(description="The instant it holds for")
+    summary: str = Field(description="The whole in a sentence, with how complete it is")
+    accounts: int = Field(description="Customers counted")
+    scored: int = Field(description="Those with a score")
+    score: float | None = Field(default=None, description="Mean score; absent when none is scored")
+    coverage: float = Field(description="Mean share of the evidence that is known")
+    bands: tuple[BandShare, ...] = Field(description="Green, yellow, red, and those not scored")
+    tiers: dict[str, int] = Field(description="Tier to accounts")
+    words: dict[str, int] | None = Field(default=None, description="Word of the asked vocabulary to accounts")
+    target: Target = Field(description="Wanted against actual health")
+    segments: tuple[Group, ...] = Field(description="By segment, the largest first")
+    owners: tuple[Group, ...] = Field(description="By owner, the largest first")
+    movers: Movers | None = Field(default=None, description="Absent without a recorded run about a month before")
+    data_gaps: str | None = Field(default=None, description="Sources that are missing, and for how many accounts")
+    notices: tuple[str, ...] = Field(default=(), description="What else a reader has to know")
+    policy: PolicyRef = Field(description="Name, version and hash of the policy that scored")
+
+
+async def portfolio_health(  # noqa: PLR0913 - what the tool and the command line ask for
+    overview: Overview,
+    segment: str = "",
+    owner: str = "",
+    as_of: str | None = None,
+    *,
+    vocabulary: str = "",
+    refresh: bool = False,
+) -> PortfolioHealth:
+    """How the customers of a segment and an owner (empty: all) stand; raises CallerError for an unknown vocabulary."""
+    policy = overview.workspace.policy
+    if vocabulary:
+        vocabulary_named(policy, vocabulary)
+    view = await overview.view(as_of, refresh=refresh)
+    standings, chosen = view.standings, view.selection.customers(segment, owner)
+    before = await overview.before(standings.as_of - timedelta(days=policy.changes.since_days))
+    gaps = standings.data_gaps(chosen)
+    target = _target(standings, chosen)
+    return PortfolioHealth(
+        as_of=view.as_of,
+        summary=_summary(standings, chosen, target),
+        accounts=int(chosen.sum()),
+        scored=int((chosen & standings.scores.scored).sum()),
+        score=_mean(standings.scores.score, chosen & standings.scores.scored),
+        coverage=_mean(standings.scores.coverage, chosen) or 0.0,
+        bands=_bands(view, chosen),
+        tiers=_counted([str(tier) for tier in SEVERITIES], standings.tiers[chosen]),
+        words=_words(standings, chosen, vocabulary) if vocabulary else None,
+        target=target,
+        segments=_groups(view, view.selection.segments, chosen),
+        owners=_groups(view, view.selection.owners, chosen),
+        movers=_movers(standings, chosen, before) if before else None,
+        data_gaps=f"Data missing from {gaps}." if gaps else None,
+        notices=view.notices,
+        policy=policy.ref,
+    )
+
+
+def _summary(standings: Standings, chosen: Bools, target: Target) -> str:
+    others = int((~standings.is_customer).sum())
+    parts = [standings.completeness(chosen)]
+    if target.actual is not None:
+        parts.append(
+            f"{number(target.actual)}% {listed(target.bands)} against a target of {number(target.percent)}%"
+            f"{'' if target.is_met else f', {target.missing:,} short'}"
+        )
+    parts += [f"{others:,} left out as no customers"] if others else []
+    text = "; ".join(parts)
+    return f"{text[:1].upper()}{text[1:]}."
+
+
+def _target(standings: Standings, chosen: Bools) -> Target:
+    wanted = standings.policy.target
+    scored = chosen & standings.scores.scored
+    healthy = scored & np.isin(standings.bands, [BANDS.index(band) for band in wanted.bands])
+    total, count = int(scored.sum()), int(healthy.sum())
+    arr = np.nan_to_num(standings.arr)
+    money = float(arr[scored].sum())
+    needed = int(np.ceil(round(wanted.percent * total / 100, 9)))
+    return Target(
+        percent=wanted.percent,
+        bands=wanted.bands,
+        actual=trimmed(100 * count / total) if total else None,
+        actual_by_arr=trimmed(100 * float(arr[healthy].sum()) / money) if money else None,
+        is_met=count >= needed if total else None,
+        missing=max(needed - count, 0) if total else None,
+    )
+
+
+def _bands(view: View, chosen: Bools) -> tuple[BandShare, ...]:
+    standings = view.standings
+    scored = int((chosen & standings.scores.scored).sum())
+    shares = []
+    for place, name in enumerate(_BAND_WORDS):
+        rows = np.flatnonzero(chosen & (standings.bands == place))
+        share = trimmed(len(rows) / scored) if scored and place != NO_BAND else None
+        shares.append(BandShare(band=name, accounts=len(rows), share=share, arr=view.selection.money(rows)))
+    return tuple(shares)
+
+
+def _words(standings: Standings, chosen: Bools, key: str) -> dict[str, int]:
+    """How many accounts each word of a vocabulary has; those without one are counted as not scored."""
+    vocabulary = standings.policy.vocabularies[key]
+    holds = conditions(vocabulary, standings.matrix)
+    counts = {w.word: 0 for w in vocabulary.words} | {vocabulary.not_scored or NOT_SCORED: 0}
+    keys, of = np.unique(
+        np.column_stack([np.nan_to_num(standings.rounded, nan=-1), holds])[chosen], axis=0, return_counts=True
+    )
+    for found, count in zip(keys, of, strict=True):
+        score = None if found[0] < 0 else float(found[0])
+        said = word(vocabulary, score, standings.policy, [bool(h) for h in found[1:]])
+        counts[said or NOT_SCORED] += int(count)
+    return counts
+
+
+def _groups(view: View, groups: Groups, chosen: Bools) -> tuple[Group, ...]:
+    """The largest groups, by accounts."""
+    standings = view.standings
+    codes = np.where(chosen, groups.codes, -1)
+    sizes = np.bincount(codes[codes >= 0], minlength=len(groups.names))
+    largest = [int(g) for g in np.argsort(-sizes, kind="stable")[: standings.policy.portfolio.groups_shown] if sizes[g]]
+    place = np.full(len(groups.names) + 1, -1)
+    place[largest] = range(len(largest))
+    shown = place[codes]
+    peers = view.peers.of_groups(shown, len(largest))
+    return tuple(
+        _group(view, groups.names[code], np.flatnonzero(shown == at), peers[at]) for at, code in enumerate(largest)
+    )
+
+
+def _group(view: View, name: str, rows: Ints, against_peers: tuple[str, ...]) -> Group:
+    standings = view.standings
+    scored = rows[standings.scores.scored[rows]]
+    return Group(
+        name=visible(name, standings.policy.limits.text_characters),
+        accounts=len(rows),
+        bands=_counted(_BAND_WORDS, standings.bands[rows]),
+        score=trimmed(standings.scores.score[scored].mean()) if len(scored) else None,
+        coverage=trimmed(standings.scores.coverage[rows].mean()),
+        arr=view.selection.money(rows),
+        against_peers=against_peers,
+    )
+
+
+def _movers(standings: Standings, chosen: Bools, before: Looked) -> Movers:
+    then = before.standings
+    rows = np.flatnonzero(chosen & standings.scores.scored)
+    pairs = [(row, then.rows[standings.accounts[row]]) for row in rows.tolist() if standings.accounts[row] in then.rows]
+    here, there = np.array(pairs, dtype=np.int_).reshape(-1, 2).T
+    both = then.scores.scored[there]
+    here, there = here[both], there[both]
+    moved = standings.rounded[here] - then.rounded[there]
+    most = standings.policy.portfolio.movers_shown
+    order = np.argsort(-moved, kind="stable")
+    up = [i for i in order[:most] if moved[i] > 0]
+    down = [i for i in order[::-1][:most] if moved[i] < 0]
+
+    def mover(i: int) -> Mover:
+        row = int(here[i])
+        return Mover(
+            id=standings.accounts[row],
+            name=visible(standings.profiles[row].name, standings.policy.limits.text_characters),
+            before=int(then.rounded[there[i]]),
+            after=int(standings.rounded[row]),
+            change=int(moved[i]),
+        )
+
+    better = then.bands[there] - standings.bands[here]
+    return Movers(
+        since=then.as_of.replace(tzinfo=UTC),
+        up=tuple(mover(i) for i in up),
+        down=tuple(mover(i) for i in down),
+        improved=int((better > 0).sum()),
+        worsened=int((better < 0).sum()),
+    )
+
+
+def _counted(names: Sequence[str], places: Ints) -> dict[str, int]:
+    return dict(zip(names, np.bincount(places, minlength=len(names)).tolist(), strict=True))
+
+
+def _mean(values: NDArray[np.float64], chosen: Bools) -> float | None:
+    return trimmed(values[chosen].mean()) if chosen.any() else None
