@@ -1,24 +1,21 @@
-"""At risk: the accounts that need somebody, a page at a time, the most urgent first, with one action and its day each."""
+"""At risk: the accounts that need somebody, page by page, the most urgent first, with one action and its day each."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
-from pydantic import Field
 
+from account_health.at_risk_accounts import AtRiskAccount, AtRiskAccounts, RiskSignal
 from account_health.attention import Attention
 from account_health.errors import CallerError
 from account_health.flags import SEVERITIES
 from account_health.markup import visible
 from account_health.metrics.windows import local_day
-from account_health.model import Band, PolicyRef, Severity
-from account_health.money import Money
+from account_health.model import Severity
 from account_health.pages import cursor_after, start_of
-from account_health.published import Published
 from account_health.renewal_window import RenewalWindow
 from account_health.vocabularies import conditions as vocabulary_conditions
 from account_health.vocabularies import status_word, vocabulary_named
@@ -31,51 +28,6 @@ if TYPE_CHECKING:
     Bools = NDArray[np.bool_]
 
 TIERS = tuple(severity for severity in Severity if severity is not Severity.NONE)
-
-
-class RiskSignal(Published):
-    """One reason to act."""
-
-    flag: str | None = Field(default=None, description="Id of the raised flag; absent for a red score")
-    name: str = Field(description="Its name")
-    severity: Severity = Field(description="How urgent it is")
-    detail: str = Field(description="The value behind it")
-    phase: Literal["acknowledged", "snoozed"] | None = Field(default=None, description="What people said of it")
-
-
-class AtRiskAccount(Published):
-    """An account that needs somebody: why, what to do first, who and by when."""
-
-    id: str = Field(description="Pass this to the other tools")
-    name: str = Field(description="Display name (outside text)")
-    tier: Severity = Field(description="Worst severity of its flags that are not snoozed, and its band")
-    score_rounded: int | None = Field(default=None, description="Score; absent when not scored")
-    band: Band | None = Field(default=None, description="Band of the score")
-    word: str | None = Field(default=None, description="The health in the asked vocabulary")
-    manual_status: str | None = Field(default=None, description="Status that a person set")
-    segment: str | None = Field(default=None, description="Segment")
-    owner: str | None = Field(default=None, description="Who looks after it; absent: still to be decided")
-    arr: float | None = Field(default=None, description="Annual recurring revenue, in `currency`")
-    currency: str | None = Field(default=None, description="ISO 4217 code of `arr`")
-    renewal_date: date | None = Field(default=None, description="Day of the next renewal")
-    signals: tuple[RiskSignal, ...] = Field(description="Why it is listed, the worst first")
-    against_peers: tuple[str, ...] = Field(default=(), description="Where it lies farthest below the other accounts")
-    action: str = Field(description="The one thing to do first")
-    due: date = Field(description="Day by which to do it")
-
-
-class AtRiskAccounts(Published):
-    """One page of the accounts that need somebody, by tier and then by ARR; `next_cursor` is absent on the last one."""
-
-    as_of: datetime = Field(description="The instant it holds for")
-    summary: str = Field(description="How many, how complete, and what data is missing")
-    tiers: dict[str, int] = Field(description="Tier to accounts, on all pages")
-    accounts: tuple[AtRiskAccount, ...] = Field(description="This page")
-    total: int = Field(description="Accounts on all pages")
-    arr_at_risk: tuple[Money, ...] = Field(description="Their ARR: in the base currency, then amounts without a rate")
-    next_cursor: str | None = Field(default=None, description="Pass it back for the next page")
-    notices: tuple[str, ...] = Field(default=(), description="What else a reader has to know")
-    policy: PolicyRef = Field(description="Name, version and hash of the policy that scored")
 
 
 @dataclass(frozen=True)
@@ -99,7 +51,7 @@ async def at_risk(  # noqa: PLR0913 - what the tool and the command line ask for
     vocabulary: str = "",
     refresh: bool = False,
 ) -> AtRiskAccounts:
-    """The page of accounts that need somebody; raises CallerError for a tier, window, vocabulary or cursor that is none."""
+    """The page of accounts that need somebody; raises CallerError for a tier, window, word or cursor that is none."""
     policy = overview.workspace.policy
     if wanted.tier and wanted.tier not in TIERS:
         raise CallerError("There is no such tier.", f"Tiers: {', '.join(TIERS)}.")
@@ -161,7 +113,6 @@ def _summary(attention: Attention, chosen: Bools, counts: dict[str, int], total:
 
 
 def _accounts(attention: Attention, rows: Sequence[int], vocabulary: str) -> tuple[AtRiskAccount, ...]:
-    standings = attention.view.standings
     words = _words(attention, rows, vocabulary)
     return tuple(_account(attention, row, words.get(row)) for row in rows)
 
@@ -210,7 +161,7 @@ def _account(attention: Attention, row: int, word: str | None) -> AtRiskAccount:
                 name=signal.name,
                 severity=signal.severity,
                 detail=signal.detail,
-                phase=signal.phase.value if signal.phase else None,  # type: ignore[arg-type] # people say one of the two
+                phase=signal.phase.value if signal.phase else None,
             )
             for signal in attention.signals(row)
         ),

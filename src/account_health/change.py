@@ -1,7 +1,8 @@
 """Change: why a score moved, in four steps that add up: policy, coverage, time, data.
 
-From the recorded score one goes to the same values under today's policy (*policy*), then lets the sources that came or
-went do so (*coverage*), then lets today's clock look at what had happened by then (*time*), then at everything (*data*).
+From the recorded score one goes to the same values under today's policy (*policy*), then lets the sources that came
+or went do so (*coverage*), then lets today's clock look at what had happened by then (*time*), then at everything
+(*data*).
 What a source tells without a date, and what is measured over whole days of use, time alone does not move.
 """
 
@@ -160,14 +161,14 @@ def _said(drivers: Floats, start: Step, end: Step, rubric: Rubric, policy: Polic
             change=trimmed(drivers[i]),
             before=trimmed(start.values[i]) if start.known[i] else None,
             after=trimmed(end.values[i]) if end.known[i] else None,
-            sentence=_sentence(rubric.metrics[i], start, end, i, policy),
+            sentence=_sentence(rubric.metrics[i], end, i, policy),
         )
         for i in order
         if trimmed(drivers[i])
     )
 
 
-def _sentence(name: str, start: Step, end: Step, at: int, policy: Policy) -> str:
+def _sentence(name: str, end: Step, at: int, policy: Policy) -> str:
     metric = policy.metrics[name]
     if end.known[at]:
         return sentence(metric, float(end.values[at]), policy)

@@ -1,4 +1,4 @@
-"""Chronicle: the nouns of time: how a score moved and why, what people said of an account, where a flag is in its life."""
+"""Chronicle: the nouns of time: how a score moved and why, what people said, where a flag is in its life."""
 
 from __future__ import annotations
 

@@ -6,6 +6,7 @@ It is looked for in this order: `--config`, then the file that `ACCOUNT_HEALTH_C
 
 from __future__ import annotations
 
+import getpass
 import hashlib
 import os
 import re
@@ -157,8 +158,8 @@ class ConfigFile(BaseModel):
     history: HistoryTable = Field(default=HistoryTable(), description="Where assessments are kept, and how long")
     writes: Writes = Field(
         default="off",
-        description="Tools that write: `off` there are none, `confirm` a person confirms each write, `allow` the client's "
-        "own approval is trusted",
+        description="Tools that write: `off` there are none, `confirm` a person confirms each write, `allow` the "
+        "client's own approval is trusted",
     )
     sources: Annotated[dict[str, SourceTable], Field(min_length=1)] = Field(
         description="The sources, each under a name of your choice"
@@ -229,9 +230,12 @@ def load_config(path: Path, environment: Mapping[str, str] = os.environ) -> Conf
     )
 
 
-def current_user(environment: Mapping[str, str] = os.environ) -> str:
+def current_user() -> str:
     """Who runs this process, as the operating system calls them; `somebody` where it does not say."""
-    return next((environment[name] for name in ("LOGNAME", "USER", "USERNAME") if environment.get(name)), "somebody")
+    try:
+        return getpass.getuser()
+    except (ImportError, KeyError, OSError):
+        return "somebody"
 
 
 def _history(table: HistoryTable, path: Path, problem: str) -> HistorySettings:

@@ -2,34 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC
 from typing import TYPE_CHECKING
 
-from pydantic import Field
-
 from account_health.as_of import asked_instant
-from account_health.chronicle import Change
 from account_health.errors import HistoryError, NoHistory
-from account_health.model import AccountRef, Band, PolicyRef
-from account_health.published import Published
+from account_health.explained import ExplainedChange
 from account_health.remembered import driver_sentences, trend_line
 from account_health.wording import BAND_TITLES
 
 if TYPE_CHECKING:
     from account_health.policy import Policy
     from account_health.workspace import Workspace
-
-
-class ExplainedChange(Published):
-    """Why a score moved: four parts that add up to the difference, the metrics behind them, and the flags that changed."""
-
-    account: AccountRef = Field(description="Whose it is")
-    as_of: datetime = Field(description="The later end")
-    band: Band | None = Field(default=None, description="Band now; absent without a score")
-    change: Change = Field(description="The change since the earlier reading")
-    summary: str = Field(description="The change in words, with what drove it up and down")
-    notices: tuple[str, ...] = Field(default=(), description="What else a reader has to know")
-    policy: PolicyRef = Field(description="Name, version and hash of the policy of today")
 
 
 async def explain_change(

@@ -71,7 +71,7 @@ class WantedChanges:
 
 
 async def health_changes(workspace: Workspace, wanted: WantedChanges, limit: int, cursor: str = "") -> HealthChanges:
-    """The page of changes that fit; raises CallerError for a band, kind or cursor that is none, NoHistory without any."""
+    """The page of changes that fit; raises CallerError for a wrong band, kind or cursor, or NoHistory."""
     for kind, word, known in (("band", wanted.band, BANDS), ("kind", wanted.kind, KINDS)):
         if word and word not in known:
             raise CallerError(f"There is no such {kind}.", f"{kind.capitalize()}s: {', '.join(known)}.")

@@ -1,28 +1,26 @@
 """Manual status: what people say of an account beside its score, and of its flags; each saying is an activity.
 
-A status is a word of any vocabulary, with an optional description and expiry. It never replaces the computed score. Only
-customers have one. Notes are data: shown as quoted text, capped, and without addresses, so that nobody can be sent away
-by them.
+A status is a word of any vocabulary, with an optional description and expiry. It never replaces the computed score.
+Only customers have one. Notes are data: shown as quoted text, capped, and without addresses, so that nobody can be
+sent away by them.
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from dataclasses import replace
+from datetime import datetime
 from typing import TYPE_CHECKING
 
-from pydantic import Field
-
 from account_health.as_of import asked_instant
-from account_health.chronicle import ManualStatus, Phase
+from account_health.chronicle import Phase
 from account_health.errors import CallerError
 from account_health.history.records import Activity, Kind
 from account_health.markup import visible
 from account_health.metrics.windows import local_day
-from account_health.model import AccountRef, FlagState
-from account_health.published import Published
+from account_health.model import FlagState
 from account_health.remembered import manual_status
+from account_health.said import FlagWish, Prepared, SaidOfAccount, StatusWish
 from account_health.vocabularies import canonical, vocabulary_named
 
 if TYPE_CHECKING:
@@ -32,53 +30,6 @@ if TYPE_CHECKING:
 
 MOST_CHARACTERS = 500
 _ADDRESS = re.compile(r"://|\bwww\.|\]\(|\bmailto:", re.IGNORECASE)
-
-
-class SaidOfAccount(Published):
-    """What was written down, and what the score says beside it."""
-
-    account: AccountRef = Field(description="Whose it is")
-    change: int = Field(description="Number of this activity in the history")
-    sentence: str = Field(description="What was written down, in words")
-    manual_status: ManualStatus | None = Field(
-        default=None, description="The status that holds now; absent if none does"
-    )
-    notices: tuple[str, ...] = Field(default=(), description="What else a reader has to know")
-
-
-@dataclass(frozen=True)
-class StatusWish:
-    """A status that somebody wants to set; `status` None or empty withdraws the one there is."""
-
-    account: str
-    status: str
-    vocabulary: str = "pipeline"
-    description: str = ""
-    author: str = ""
-    expires: str = ""
-
-
-@dataclass(frozen=True)
-class FlagWish:
-    """What somebody wants to say of a raised flag: acknowledged, snoozed (until a day) or persisting (neither)."""
-
-    account: str
-    flag: str
-    phase: Phase
-    until: str = ""
-    note: str = ""
-    author: str = ""
-
-
-@dataclass(frozen=True)
-class Prepared:
-    """An activity that is ready to be written, and the number of the last thing that people said of the account."""
-
-    activity: Activity
-    last: int
-    sentence: str
-    assessment: Assessment
-    evaluation: Evaluation
 
 
 async def prepare_status(workspace: Workspace, wish: StatusWish) -> Prepared:
@@ -208,4 +159,4 @@ def _expiry(text: str, workspace: Workspace) -> datetime | None:
     until = asked_instant(text, workspace.policy.time_zone, workspace.clock())
     if until <= workspace.memory.now():
         raise CallerError("The day lies in the past.", "Give one that is still to come, or none.")
-    return until.replace(microsecond=0) + timedelta(seconds=1) if until.microsecond else until
+    return until

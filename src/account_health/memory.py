@@ -1,4 +1,4 @@
-"""Memory: what the history knows about one account at the moment of an answer; without one, answers go on without it."""
+"""Memory: what the history knows about one account at the moment of an answer; without one, answers go on."""
 
 from __future__ import annotations
 

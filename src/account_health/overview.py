@@ -1,4 +1,4 @@
-"""Overview: how all accounts stand, from the last recorded run while it is fresh, else computed now; kept while it holds.
+"""Overview: how all accounts stand: from the last recorded run while it is fresh, else computed now.
 
 An answer says which of the two it is. For another day it is computed as the data stood then.
 """

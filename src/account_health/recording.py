@@ -130,7 +130,7 @@ def _recorded(workspace: Workspace, evaluation: Evaluation, added: int, start: i
         scored=int(standings.scores.scored.sum()),
         added=added,
         resumed_after=start,
-        sentence=f"As of {minute(evaluation.inputs.as_of)}: {completeness}; {added:,} new assessments recorded{resumed}.",
+        sentence=f"As of {minute(evaluation.inputs.as_of)}: {completeness}; {added:,} new assessments kept{resumed}.",
         completeness=completeness,
         problems=problems_of(evaluation),
         policy=workspace.policy.ref,

@@ -26,10 +26,10 @@ from account_health.wording import (
 )
 
 if TYPE_CHECKING:
-    from account_health.at_risk import AtRiskAccounts
+    from account_health.at_risk_accounts import AtRiskAccounts
     from account_health.model import Assessment
     from account_health.policy import Policy
-    from account_health.portfolio import PortfolioHealth
+    from account_health.portfolio_report import PortfolioHealth
 
 
 def inline(text: str) -> str:

@@ -80,7 +80,7 @@ async def search(  # noqa: PLR0913, PLR0917 - what the tool and the command line
     as_of: str | None = None,
     vocabulary: str = "",
 ) -> FoundAccounts:
-    """The page of accounts that fit, sorted by name; raises CallerError for a band, tier, flag or cursor that is none."""
+    """The page of accounts that fit, sorted by name; raises CallerError for a wrong band, tier, flag or cursor."""
     from account_health.vocabularies import vocabulary_named
 
     _require_known(wanted, workspace.policy.flags)

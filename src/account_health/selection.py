@@ -70,14 +70,18 @@ class Selection:
     def _amounts(self) -> NDArray[np.float64]:
         return np.array([p.arr or 0.0 for p in self.standings.profiles], dtype=np.float64)
 
-    def customers(self, segment: str = "", owner: str = "") -> Bools:
-        """Which accounts are customers of that segment and owner, compared as `find_accounts` does; empty: any."""
-        chosen = self.standings.is_customer.copy()
+    def among(self, segment: str = "", owner: str = "") -> Bools:
+        """Which accounts are of that segment and owner, compared as `find_accounts` does; empty: any."""
+        chosen = np.ones(len(self.standings.accounts), dtype=bool)
         for wanted, groups in ((segment, self.segments), (owner, self.owners)):
             if wanted:
                 codes = [code for code, name in enumerate(groups.names) if folded(name) == folded(wanted)]
                 chosen &= np.isin(groups.codes, codes)
         return chosen
+
+    def customers(self, segment: str = "", owner: str = "") -> Bools:
+        """Which of these are customers."""
+        return self.among(segment, owner) & self.standings.is_customer
 
 
 def _grouped(words: Sequence[str | None]) -> Groups:

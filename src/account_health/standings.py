@@ -1,7 +1,7 @@
 """Standings: how all accounts stand, as arrays, computed a moment ago or read from the history.
 
-Both ways lead through the same scoring: what the history holds are metric values, and scores are made of them anew under
-today's policy.
+Both ways lead through the same scoring: what the history holds are metric values, and scores are made of them anew
+under today's policy.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ class Standings:
     def of_readings(
         cls, readings: Sequence[Reading], metrics: Mapping[str, tuple[str, ...]], policy: Policy
     ) -> Standings:
-        """The standings of readings, at least one, under a policy; `metrics` are those of the policies they were made by."""
+        """The standings of at least one reading under a policy; `metrics` are those of the policies of the readings."""
         packed = [(r.packed.values, r.packed.marks, metrics[r.policy]) for r in readings]
         matrix = unpack([reading.account for reading in readings], packed, policy)
         rubric = Rubric.of(policy)
@@ -149,7 +149,9 @@ class Standings:
         factors = self.policy.currency.factors()
         return np.array(
             [
-                np.nan if p.arr is None or p.currency not in factors else p.arr * factors[p.currency]
+                np.nan
+                if p.arr is None or p.currency is None or p.currency not in factors
+                else p.arr * factors[p.currency]
                 for p in self.profiles
             ],
             dtype=np.float64,

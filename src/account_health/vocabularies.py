@@ -1,4 +1,4 @@
-"""Vocabularies: one health in the words of other systems; every account has exactly one word in each, or none assigned."""
+"""Vocabularies: one health in the words of other systems; every account has exactly one word in each, or none."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from account_health.chronicle import StatusWord
 from account_health.criteria import Condition
 from account_health.errors import CallerError
 from account_health.flags import truth
-from account_health.model import Band, Severity
 from account_health.wording import rounded
 
 if TYPE_CHECKING:
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
 
     from account_health.evaluation import Evaluation
     from account_health.metrics.matrix import MetricMatrix
-    from account_health.model import Assessment
+    from account_health.model import Assessment, Band, Severity
     from account_health.policy import Policy
     from account_health.practice import Vocabulary
 
@@ -69,7 +68,7 @@ def status_word(  # noqa: PLR0913, PLR0917 - what a word depends on
 
 
 def spoken(assessment: Assessment, evaluation: Evaluation, key: str) -> Assessment:
-    """The assessment of the account in the first row, with its word in a vocabulary; raises CallerError for no such one."""
+    """The assessment of the account in the first row with its word in a vocabulary; raises CallerError if none."""
     policy = evaluation.policy
     holds = conditions(vocabulary_named(policy, key), evaluation.matrix)[0].tolist()
     said = status_word(policy, key, assessment.score_rounded, assessment.band, assessment.tier, holds)

@@ -106,9 +106,14 @@ def said(kept: Reading) -> Reading:
 def other_policy(drop: Iterable[str] = (), **changes: Any) -> Policy:
     """The default policy with other values, or with fewer metrics and the flags that need none of those."""
     gone = set(drop)
-    metrics = {name: metric for name, metric in POLICY.metrics.items() if name not in gone}
-    flags = {name: flag for name, flag in POLICY.flags.items() if gone.isdisjoint(flag.metrics)}
-    return POLICY.model_copy(update={"metrics": metrics, "flags": flags, **changes})
+    left = {
+        "metrics": {name: metric for name, metric in POLICY.metrics.items() if name not in gone},
+        "flags": {name: flag for name, flag in POLICY.flags.items() if gone.isdisjoint(flag.metrics)},
+    }
+    copied = POLICY.model_copy(update={**left, **changes})
+    for name in ("ref", "weighted"):  # what the original has computed of itself
+        vars(copied).pop(name, None)
+    return copied
 
 
 def announcing_after(readings: int) -> Policy:

@@ -133,7 +133,7 @@ def test_odd_names_absent_fields_and_packed_nothing_survive(store: Store) -> Non
     kept = store.latest(ODD_NAME)
     assert kept is not None
     assert said(kept) == written
-    assert kept.profile.renewal_date is kept.profile.segment is kept.score is None
+    assert (kept.profile.renewal_date, kept.profile.segment, kept.score) == (None, None, None)
     assert kept.packed.values == b"".join([nothing.values[:8]] * len(POLICY.metrics))
     assert type(kept.packed.values) is bytes
 
@@ -145,13 +145,16 @@ def test_a_name_with_a_nul_is_kept_with_a_sign_in_its_place(store: Store) -> Non
     kept = store.latest("acme")
     assert kept is not None
     assert (kept.profile.name, kept.profile.owner) == ("Ac�me", "�")
-    store.say(activity(description="quoted\0", author="A\0"))
+    store.say(activity("x\0y", description="quoted\0", author="A\0"))
+    assert store.last_said("x\0y") > 0
+    assert keep(store, reading("x\0y"), reading("other")) == 2
+    assert [found.account for found in store.all_at()] == ["acme", "other", "x�y"]
     assert [(a.description, a.author) for a in store.said_by_people()] == [("quoted�", "A�")]
 
 
 def test_an_account_that_was_never_read_is_not_known(store: Store) -> None:
-    assert store.latest("acme") is store.first("acme") is store.before("acme", on(9)) is store.last_run() is None
-    assert store.all_at() == store.all_at(on(9)) == store.scores("acme", on(0), on(9)) == store.activities() == []
+    assert [store.latest("acme"), store.first("acme"), store.before("acme", on(9)), store.last_run()] == [None] * 4
+    assert [*store.all_at(), *store.all_at(on(9)), *store.scores("acme", on(0), on(9)), *store.activities()] == []
     assert store.version() == (0, 0)
     assert store.last_said("acme") == 0
     assert store.metrics_of(["nothing"]) == {}
@@ -168,11 +171,11 @@ def test_a_reading_that_says_the_same_adds_no_row(store: Store, store_settings: 
 
 
 def test_the_same_reading_twice_announces_nothing_new(store: Store, store_settings: HistorySettings) -> None:
-    policy, changed = other_policy(), reading(day=1, band="red", score=20.0)
-    keep(store, reading(), policy=policy)
-    assert keep(store, changed, policy=policy) == 1
+    changed = reading(day=1, band="red", score=20.0)
+    keep(store, reading())
+    assert keep(store, changed) == 1
     kept = counts(store_settings)
-    assert [keep(store, changed, policy=policy) for _ in range(5)] == [0] * 5
+    assert [keep(store, changed) for _ in range(5)] == [0] * 5
     assert counts(store_settings) == kept
     newest = store.latest("acme")
     assert newest is not None
@@ -282,20 +285,17 @@ def test_of_two_readings_of_one_instant_the_later_one_holds(store: Store) -> Non
 
 def test_the_version_differs_whenever_something_was_added(store: Store) -> None:
     seen = [store.version()]
-    for add in (
-        lambda: keep(store, reading()),
-        lambda: keep(store, reading(day=1, score=70.0)),
-        lambda: store.say(activity()),
-        lambda: keep(store, reading(day=2, score=70.0, flags=flagged("support_spike"))),
-    ):
-        add()
+    for read in (reading(), reading(day=1, score=70.0), reading(day=2, flags=flagged("support_spike"))):
+        keep(store, read)
+        seen.append(store.version())
+        store.say(activity())
         seen.append(store.version())
     assert len(set(seen)) == len(seen)
     assert seen == sorted(seen)
 
 
 def test_metrics_are_named_in_the_order_that_their_policy_packs_them(store: Store) -> None:
-    backwards = POLICY.model_copy(update={"metrics": dict(reversed(POLICY.metrics.items())), "version": "backwards"})
+    backwards = other_policy(metrics=dict(reversed(POLICY.metrics.items())), version="backwards")
     for policy in (POLICY, backwards):
         keep(store, reading(policy.ref.hash, policy=policy.ref.hash), policy=policy)
     found = store.metrics_of([POLICY.ref.hash, backwards.ref.hash, "nothing"])

@@ -1,4 +1,4 @@
-"""Asking: what every command shares: its options, the configuration it finds, and errors as sentences and exit codes."""
+"""Asking: what every command shares: options, the configuration it finds, errors as sentences and exit codes."""
 
 from __future__ import annotations
 
@@ -66,6 +66,7 @@ RefreshOption = Annotated[
 
 
 def configured(path: Path | None, *, is_demo: bool) -> Configure:
+    """The demo, or the configuration there is; looked for when it is first needed."""
     return lambda: configuration.DEMO if is_demo else configuration.load_config(configuration.find_config(path))
 
 
@@ -87,6 +88,8 @@ def save_bytes(path: Path, content: bytes) -> None:
 
 
 def ask_workspace(configure: Configure, question: Callable[[Workspace], Coroutine[Any, Any, None]]) -> None:
+    """Opens the configuration and asks; an error of ours becomes a sentence and an exit code."""
+
     def asked() -> None:
         from account_health.workspace import Workspace
 
@@ -106,4 +109,5 @@ def guarded(action: Callable[[], None]) -> None:
 
 
 def now() -> datetime:
+    """The current instant: the one place that reads the clock."""
     return datetime.now(UTC)

@@ -139,7 +139,7 @@ def changes(
 
     async def ask(workspace: Workspace) -> None:
         found = await health_changes(workspace, WantedChanges(account, owner, band, kind, since), limit, cursor)
-        if output == Format.JSON:
+        if output == "json":
             print_json(found)
             return
         write(as_csv(found).rstrip("\n") if output == "csv" else as_markdown(found, workspace.policy))

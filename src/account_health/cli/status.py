@@ -8,10 +8,10 @@ import typer
 
 from account_health.chronicle import Phase
 from account_health.cli.asking import ConfigOption, DemoOption, Format, FormatOption, ask_workspace, configured
+from account_health.said import FlagWish, StatusWish
 from account_health.terminal import print_json, say, write
 
 if TYPE_CHECKING:
-    from account_health.manual_status import FlagWish, StatusWish
     from account_health.workspace import Workspace
 
 app = typer.Typer()
@@ -43,8 +43,6 @@ def status_set(
     is_demo: DemoOption = False,
 ) -> None:
     """Set the status of a customer by hand; the computed score stands beside it."""
-    from account_health.manual_status import StatusWish
-
     _say(StatusWish(account, status, vocabulary, description, author, expires), output, config=config, is_demo=is_demo)
 
 
@@ -59,8 +57,6 @@ def flag_acknowledge(
     is_demo: DemoOption = False,
 ) -> None:
     """Say that a raised flag is known and taken care of; it stays raised."""
-    from account_health.manual_status import FlagWish
-
     wish = FlagWish(account, flag, Phase.ACKNOWLEDGED, note=note, author=author)
     _say(wish, output, config=config, is_demo=is_demo)
 
@@ -77,8 +73,6 @@ def flag_snooze(
     is_demo: DemoOption = False,
 ) -> None:
     """Leave a raised flag out of the list of accounts at risk until a day; summaries still show it."""
-    from account_health.manual_status import FlagWish
-
     _say(FlagWish(account, flag, Phase.SNOOZED, until, note, author), output, config=config, is_demo=is_demo)
 
 
@@ -93,14 +87,12 @@ def flag_reset(
     is_demo: DemoOption = False,
 ) -> None:
     """Take back that a raised flag is acknowledged or snoozed."""
-    from account_health.manual_status import FlagWish
-
     wish = FlagWish(account, flag, Phase.PERSISTING, note=note, author=author)
     _say(wish, output, config=config, is_demo=is_demo)
 
 
 def _say(wish: StatusWish | FlagWish, output: Format, *, config: ConfigOption, is_demo: bool) -> None:
-    from account_health.manual_status import StatusWish, prepare_flag, prepare_status
+    from account_health.manual_status import prepare_flag, prepare_status
     from account_health.manual_status import write as write_down
 
     async def ask(workspace: Workspace) -> None:

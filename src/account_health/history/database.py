@@ -1,7 +1,7 @@
 """Database: the one place that talks to SQLite or PostgreSQL; whatever goes wrong there becomes a HistoryError.
 
-Writers take their turn before they read what they will change: in SQLite with BEGIN IMMEDIATE, in PostgreSQL with a lock
-that ends with the transaction. Nothing is acknowledged before the database has committed it.
+Writers take their turn before they read what they will change: in SQLite with BEGIN IMMEDIATE, in PostgreSQL with a
+lock that ends with the transaction. Nothing is acknowledged before the database has committed it.
 """
 
 from __future__ import annotations
@@ -48,17 +48,23 @@ class Database:
         if settings.problem:
             raise HistoryError(f"The history cannot be used: {settings.problem}", _ELSEWHERE)
         database = cls(_engine(settings))
-        with database.reading() as connection:
-            is_current = inspect(connection).has_table("migration") and _is_current(connection)
-        if not is_current:
-            with database.writing() as connection:
-                migrate(connection, now())
+        try:
+            with database.reading() as connection:
+                is_current = inspect(connection).has_table("migration") and _is_current(connection)
+            if not is_current:
+                with database.writing() as connection:
+                    migrate(connection, now())
+        except BaseException:
+            database.close()
+            raise
         return database
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """A connection that sees one state of the store; raises HistoryError for whatever the database says."""
         with _faults(), self._engine.connect() as connection:
+            if connection.dialect.name == "postgresql":
+                connection.execution_options(isolation_level="REPEATABLE READ")  # else each statement sees a newer one
             yield connection
 
     @contextmanager
@@ -68,6 +74,7 @@ class Database:
             options = connection.execution_options(account_health_writes=True)
             with options.begin():
                 if connection.dialect.name == "postgresql":
+                    options.exec_driver_sql(f"SET LOCAL lock_timeout = '{_BUSY_SECONDS}s'")
                     options.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _WRITERS})
                 yield options
 
@@ -129,6 +136,11 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
     connection.isolation_level = None  # transactions begin where `_begin_sqlite` says, not where the driver guesses
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
+    connection.create_function("lower", 1, _lower, deterministic=True)  # its own knows no letters beyond ASCII
+
+
+def _lower(value: str | None) -> str | None:
+    return value.lower() if value is not None else None
 
 
 def _begin_sqlite(connection: Connection) -> None:
@@ -151,6 +163,7 @@ _CAUSES = {
     "disk is full": "the disk is full",
     "disk i/o": "the disk cannot be written",
     "readonly": "it may only be read",
+    "lock timeout": "somebody else has been writing for too long",
     "locked": "somebody else has been writing for too long",
     "malformed": "the file is damaged",
     "not a database": "the file is no history",

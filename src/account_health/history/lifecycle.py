@@ -22,7 +22,8 @@ def followed(reading: Reading, before: Reading | None, readings: int, today: dat
     flags = _opened(reading.flags, earlier.flags if earlier else None, today)
     if earlier is None or reading.band == earlier.announced_band:
         return replace(reading, announced_band=reading.band, pending=0, flags=flags)
-    pending = earlier.pending + 1 if earlier.band == reading.band else 1
+    again = int(reading.as_of > earlier.as_of)  # the same instant read once more is the same reading
+    pending = earlier.pending + again if earlier.band == reading.band else 1
     if pending >= readings:
         return replace(reading, announced_band=reading.band, pending=0, flags=flags)
     return replace(reading, announced_band=earlier.announced_band, pending=pending, flags=flags)

@@ -33,7 +33,8 @@ def _assessments(connection: Connection) -> None:
     """Runs, assessments and the policies that made them."""
     _execute(
         connection,
-        "CREATE TABLE policy (hash TEXT PRIMARY KEY, name TEXT NOT NULL, version TEXT NOT NULL, document TEXT NOT NULL)",
+        """CREATE TABLE policy (
+            hash TEXT PRIMARY KEY, name TEXT NOT NULL, version TEXT NOT NULL, document TEXT NOT NULL)""",
         """CREATE TABLE run (
             id {key}, as_of {instant} NOT NULL, started_at {instant} NOT NULL, finished_at {instant},
             policy TEXT NOT NULL, asked_by TEXT NOT NULL, accounts INTEGER NOT NULL, done INTEGER NOT NULL,
@@ -55,9 +56,9 @@ def _activities(connection: Connection) -> None:
     _execute(
         connection,
         """CREATE TABLE activity (
-            id {key}, at {instant} NOT NULL, account_id TEXT NOT NULL, account_name TEXT NOT NULL, owner TEXT, band TEXT,
-            kind TEXT NOT NULL, subject TEXT, before TEXT, after TEXT, score_before {real}, score_after {real},
-            description TEXT, author TEXT NOT NULL, expires_at {instant})""",
+            id {key}, at {instant} NOT NULL, account_id TEXT NOT NULL, account_name TEXT NOT NULL, owner TEXT,
+            band TEXT, kind TEXT NOT NULL, subject TEXT, before TEXT, after TEXT, score_before {real},
+            score_after {real}, description TEXT, author TEXT NOT NULL, expires_at {instant})""",
         "CREATE INDEX activity_of_account ON activity (account_id, id)",
         "CREATE INDEX activity_at ON activity (at)",
     )

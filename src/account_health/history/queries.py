@@ -11,7 +11,7 @@ from account_health.history import schema
 from account_health.history.records import Kind
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from datetime import datetime
 
     from sqlalchemy import ColumnElement, Delete, Select
@@ -73,16 +73,15 @@ def activities(  # noqa: PLR0913 - one parameter per thing that can be wanted
     """Activities, newest first, that fit everything that is not empty; `before` is a number that they come before."""
     a = schema.activity.c
     chosen = select(schema.activity).order_by(a.id.desc())
-    wanted = {
-        "accounts": lambda: a.account_id.in_(accounts or ()),
-        "owner": lambda: func.lower(a.owner) == owner.lower(),
-        "band": lambda: a.band == band,
-        "kind": lambda: a.kind == kind,
-        "since": lambda: a.at >= since,
-        "until": lambda: a.at <= until,
-        "before": lambda: a.id < before,
-    }
-    given = {"accounts": accounts, "since": since, "until": until, "before": before}
-    given |= {"owner": owner or None, "band": band or None, "kind": kind or None}
-    chosen = chosen.where(*(condition() for name, condition in wanted.items() if given[name] is not None))
+    wanted: list[tuple[Any, Callable[[Any], ColumnElement[bool]]]] = [
+        (accounts, a.account_id.in_),
+        # Databases fold the case of few letters only, so the owner as written counts too.
+        (owner or None, lambda word: or_(a.owner == word, func.lower(a.owner) == word.lower())),
+        (band or None, lambda word: a.band == word),
+        (kind or None, lambda word: a.kind == word),
+        (since, lambda instant: a.at >= instant),
+        (until, lambda instant: a.at <= instant),
+        (before, lambda number: a.id < number),
+    ]
+    chosen = chosen.where(*(condition(value) for value, condition in wanted if value is not None))
     return chosen if limit is None else chosen.limit(limit)

@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
-from account_health.model import Severity
+if TYPE_CHECKING:
+    from account_health.model import Severity
 
 NOT_SCORED = "not_scored"
 """Stands where a band would, because a score may also come and go."""

@@ -11,8 +11,9 @@ from account_health.history.records import Activity, Flags, Kind, Packed, Profil
 from account_health.model import Severity
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from datetime import datetime
+
+    from sqlalchemy import RowMapping
 
 _DIGITS = 16
 _PROFILE = ("name", "segment", "owner", "lifecycle", "arr", "currency", "renewal_date")
@@ -49,7 +50,7 @@ def of_reading(reading: Reading, recorded_at: datetime, asked_by: str) -> dict[s
     }
 
 
-def to_reading(row: Mapping[str, Any]) -> Reading:
+def to_reading(row: RowMapping) -> Reading:
     """The reading of a row."""
     return Reading(
         account=row["account_id"],
@@ -68,13 +69,13 @@ def of_activity(activity: Activity) -> dict[str, Any]:
     return {**row, "kind": activity.kind.value, "account_id": activity.account, "account_name": activity.name}
 
 
-def to_activity(row: Mapping[str, Any]) -> Activity:
+def to_activity(row: RowMapping) -> Activity:
     """The activity of a row."""
     rest = {name: value for name, value in row.items() if name not in ("account_id", "account_name", "kind")}
     return Activity(account=row["account_id"], name=row["account_name"], kind=Kind(row["kind"]), **rest)
 
 
-def to_run(row: Mapping[str, Any]) -> Run:
+def to_run(row: RowMapping) -> Run:
     """The run of a row."""
     rest = {name: value for name, value in row.items() if name not in ("problems", "asked_by")}
     return Run(problems=tuple(json.loads(row["problems"])), **rest)

@@ -6,6 +6,8 @@ describes. Nothing but pruning deletes an assessment, and nothing changes one.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from sqlalchemy import (
     BigInteger,
     Boolean,
@@ -19,8 +21,24 @@ from sqlalchemy import (
     MetaData,
     SmallInteger,
     Table,
-    Text,
+    TypeDecorator,
 )
+from sqlalchemy import Text as AnyText
+
+if TYPE_CHECKING:
+    from sqlalchemy import Dialect
+
+
+class Text(TypeDecorator[str]):
+    """Text with a sign in the place of every NUL, which PostgreSQL cannot hold: one name must not stop a whole run."""
+
+    impl = AnyText
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:  # noqa: ARG002 - SQLAlchemy's
+        """What is stored, or looked for."""
+        return None if value is None else value.replace("\0", "\N{REPLACEMENT CHARACTER}")
+
 
 metadata = MetaData()
 _KEY = BigInteger().with_variant(Integer, "sqlite")

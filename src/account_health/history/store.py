@@ -87,7 +87,7 @@ class Store:
             return next(map(to_reading, found), None)
 
     def scores(self, account: str, since: datetime, until: datetime) -> list[tuple[datetime, float | None]]:
-        """When the score of an account was read as something new, and what it was; what held at the start comes first."""
+        """When the score of an account was read as something new, and what it was; first what held at the start."""
         a = schema.assessment.c
         chosen = select(a.as_of, a.score).where(a.account_id == account, a.is_present)
         with self._database.reading() as connection:
@@ -145,12 +145,11 @@ class Store:
 
     def said_by_people(self, accounts: Sequence[str] | None = None) -> list[Activity]:
         """Statuses, acknowledgements and snoozes of some accounts (None: all), oldest first."""
-        a = schema.activity.c
-        chosen = select(schema.activity).where(queries.by_people()).order_by(a.id)
-        if accounts is not None:
-            chosen = chosen.where(a.account_id.in_(accounts))
+        a, chosen = schema.activity.c, select(schema.activity).where(queries.by_people())
+        parts = [chosen] if accounts is None else [chosen.where(a.account_id.in_(part)) for part in _parts(accounts)]
         with self._database.reading() as connection:
-            return [to_activity(row) for row in connection.execute(chosen).mappings()]
+            found = [to_activity(row) for part in parts for row in connection.execute(part).mappings()]
+        return sorted(found, key=lambda activity: activity.id)
 
     # --- Writing ------------------------------------------------------------------------------------------------------
 
@@ -191,7 +190,7 @@ class Store:
                 found = connection.execute(select(schema.run).order_by(r.id.desc()).limit(1)).mappings().one()
         return to_run(found)
 
-    def record(
+    def record(  # noqa: PLR0913, PLR0917 - what readings are recorded with
         self,
         readings: Sequence[Reading],
         policy: Policy,
@@ -215,7 +214,7 @@ class Store:
         return added
 
     def finish(self, run: Run, policy: Policy, asked_by: str, today: date, listed: set[str] | None) -> None:
-        """Ends a run: accounts that are listed nowhere any more leave (None: that cannot be told), old rows are pruned."""
+        """Ends a run: accounts listed nowhere any more leave (None: that cannot be told), old rows are pruned."""
         with self._database.writing() as connection:
             if listed is not None:
                 gone = [found for found in self._present(connection, run.as_of) if found.account not in listed]

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING
 
 from mcp.server import CacheHint, MCPServer
 
+from account_health.errors import AccountHealthError
 from account_health.server.desk import Desk
 from account_health.server.resources import add_resources
 from account_health.server.tools import tools
 
 if TYPE_CHECKING:
-    from account_health.config import Config
+    from account_health.config import Config, Writes
     from account_health.connectors.base import Clock
 
 INSTRUCTIONS = (
@@ -40,7 +41,7 @@ def create_server(configure: Callable[[], Config], clock: Clock) -> MCPServer[De
         title="Account Health",
         version=version("account-health"),
         instructions=INSTRUCTIONS,
-        tools=[*tools()],
+        tools=[*tools(*_decided(configure))],
         lifespan=lifespan,
         cache_hints={"tools/list": CacheHint(ttl_ms=300_000, scope="public")},
         log_level="WARNING",
@@ -48,3 +49,12 @@ def create_server(configure: Callable[[], Config], clock: Clock) -> MCPServer[De
     logging.getLogger("httpx2").setLevel(logging.WARNING)
     add_resources(server, desk)
     return server
+
+
+def _decided(configure: Callable[[], Config]) -> tuple[Writes, bool]:
+    """What tools may write, and whether answers are recorded; nothing, as long as there is no usable configuration."""
+    try:
+        config = configure()
+    except AccountHealthError:
+        return "off", False
+    return config.writes, config.history.record == "answers"

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from account_health.config import Config
     from account_health.connectors.base import Clock
     from account_health.model import Assessment
+    from account_health.overview import Overview
     from account_health.policy import Policy
     from account_health.workspace import Workspace
 
@@ -24,6 +25,7 @@ class Desk:
         self._configure = configure
         self._clock = clock
         self._workspace: Workspace | None = None
+        self._overview: Overview | None = None
 
     def workspace(self) -> Workspace:
         """The open workspace; raises ConfigurationError until there is a usable configuration, then stays open."""
@@ -32,6 +34,14 @@ class Desk:
 
             self._workspace = Workspace.open(self._configure(), self._clock)
         return self._workspace
+
+    def overview(self) -> Overview:
+        """The overview of the open workspace, which keeps what it has read of the history."""
+        if self._overview is None:
+            from account_health.overview import Overview
+
+            self._overview = Overview(self.workspace())
+        return self._overview
 
     def policy(self) -> Policy:
         """The configured policy, or the built-in one where nothing is configured."""

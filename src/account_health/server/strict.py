@@ -38,20 +38,42 @@ def untitled(node: Any, *, names_properties: bool = False) -> Any:
 
 
 def _brief(schema: dict[str, Any]) -> dict[str, Any]:
-    """An output schema without prose, which every listing would pay for; REFERENCE.md has it."""
+    """An output schema without prose and without what readers infer, which every listing would pay for."""
     models = [schema, *schema.get("$defs", {}).values()]
     fields = [field for model in models for field in model.get("properties", {}).values()]
     for described in (*models, *fields):
-        described.pop("description", None)
+        for noise in ("description", "additionalProperties", "default"):
+            if noise in described and not isinstance(described[noise], dict):
+                del described[noise]
     return schema
+
+
+def _outlined(schema: dict[str, Any]) -> dict[str, Any]:
+    """The schema to one level: parts that are objects themselves are called objects; REFERENCE.md describes them."""
+    parts = schema.pop("$defs", {})
+
+    def outlined(node: Any) -> Any:
+        if isinstance(node, list):
+            return [outlined(item) for item in node]
+        if not isinstance(node, dict):
+            return node
+        if "$ref" in node:
+            part = parts[node["$ref"].removeprefix("#/$defs/")]
+            return {"type": "object"} if part.get("type") == "object" else dict(part)
+        return {key: outlined(value) for key, value in node.items()}
+
+    return dict(outlined(schema))
 
 
 class StrictTool(Tool):
     """A tool that says no clearly."""
 
     @classmethod
-    def from_function(cls, fn: Callable[..., Any], **options: Any) -> StrictTool:  # type: ignore[override] # options pass through
-        """The tool of a function: its docstring is the description, its argument names are the only ones allowed."""
+    def from_function(cls, fn: Callable[..., Any], *, whole: bool = False, **options: Any) -> StrictTool:  # type: ignore[override] # options pass through
+        """The tool of a function: its docstring is the description, its argument names are the only ones allowed.
+
+        Its answer is described to one level, or with `whole` down to the last field: lists of tools are paid for.
+        """
         tool = super().from_function(fn, **options)
         tool.description = cleandoc(tool.description)
         model = tool.fn_metadata.arg_model
@@ -59,7 +81,8 @@ class StrictTool(Tool):
         model.model_rebuild(force=True)
         tool.parameters = untitled(model.model_json_schema(by_alias=True))
         if tool.fn_metadata.output_schema:
-            tool.fn_metadata.output_schema = _brief(untitled(tool.fn_metadata.output_schema))
+            schema = _brief(untitled(tool.fn_metadata.output_schema))
+            tool.fn_metadata.output_schema = schema if whole else _outlined(schema)
         return tool  # type: ignore[return-value] # super builds `cls`
 
     async def run(self, arguments: dict[str, Any], context: Any, convert_result: bool = False) -> Any:

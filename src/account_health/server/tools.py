@@ -2,44 +2,42 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from mcp.server.mcpserver import Context
-from mcp.types import CallToolResult, TextContent, ToolAnnotations
+from mcp.types import CallToolResult, TextContent
 from pydantic import Field, ValidationError, ValidatorFunctionWrapHandler, WrapValidator
 from pydantic_core import PydanticCustomError
 
 from account_health.checked import CheckedSources
 from account_health.fetched import FetchedInputs
 from account_health.model import Assessment
-from account_health.published import Published
 from account_health.search import FoundAccounts
+from account_health.server.answering import reading, structured
+from account_health.server.arguments import (
+    AccountArgument,
+    AsOf,
+    BandName,
+    Cursor,
+    Limit,
+    Owner,
+    Refresh,
+    Segment,
+    SourceName,
+    VocabularyName,
+)
 from account_health.server.desk import Desk
+from account_health.server.portfolio_tools import (
+    explain_change,
+    get_portfolio_health,
+    list_at_risk_accounts,
+    list_health_changes,
+)
 from account_health.server.strict import StrictTool
+from account_health.server.writing_tools import writing_tools
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-SourceName = Literal["all", "crm", "support", "analytics", "billing", "surveys"]
-
-AccountArgument = Annotated[
-    str,
-    Field(
-        min_length=1,
-        max_length=200,
-        description="Account id, exact name or domain, e.g. 'northwind' or 'northwind.example'",
-    ),
-]
-AsOf = Annotated[
-    str,
-    Field(max_length=40, description="Day or instant to answer for, e.g. '2026-11-21' (end of that day); empty: now"),
-]
-Refresh = Annotated[
-    bool,
-    Field(strict=True, description="Ask live sources again although an answer a few minutes old is kept, e.g. true"),
-]
-Limit = Annotated[int, Field(ge=1, le=100, strict=True, description="How many to return at most, e.g. 20")]
+    from account_health.config import Writes
 
 
 def _plainly(value: Any, validate: ValidatorFunctionWrapHandler) -> Any:
@@ -67,11 +65,12 @@ async def find_accounts(
     query: Annotated[
         str, Field(max_length=200, description="Part of a name, id or domain, e.g. 'north'; empty: all")
     ] = "",
-    segment: Annotated[str, Field(max_length=100, description="Exact segment, e.g. 'Enterprise'; empty: any")] = "",
-    owner: Annotated[str, Field(max_length=100, description="Exact owner, e.g. 'Mara'; empty: any")] = "",
-    band: Annotated[
-        Literal["", "green", "yellow", "red", "not_scored"],
-        Field(description="Band of the score, e.g. 'red'; empty: any"),
+    segment: Segment = "",
+    owner: Owner = "",
+    band: BandName = "",
+    tier: Annotated[
+        Literal["", "critical", "high", "medium", "watch", "none"],
+        Field(description="Urgency of the account, e.g. 'critical'; empty: any"),
     ] = "",
     flag: Annotated[
         str, Field(max_length=60, description="Raised risk flag by id, e.g. 'usage_drop'; empty: any")
@@ -82,14 +81,16 @@ async def find_accounts(
             ge=0, le=1000, strict=True, description="Renewal from the asked day on within so many days, e.g. 90; 0: any"
         ),
     ] = 0,
-    limit: Limit = 20,
-    cursor: Annotated[
+    status: Annotated[
         str,
-        Field(max_length=100, description="next_cursor of the page before, e.g. 'MjA6N2YzYTFjMDk'; empty: first page"),
+        Field(max_length=60, description="Status set by hand, e.g. 'Good'; 'none': accounts without one; empty: any"),
     ] = "",
+    limit: Limit = 20,
+    cursor: Cursor = "",
     as_of: AsOf = "",
+    vocabulary: VocabularyName = "",
 ) -> Annotated[CallToolResult, FoundAccounts]:
-    """Search accounts and get their ids with score, band, tier and raised flags in brief.
+    """Search accounts and get their ids with score, band, tier, status and raised flags in brief.
 
     Use it to list or filter accounts, or to find the id of one. Not for the reasons behind a score: use score_account
     or render_health_summary with an id. Example: find_accounts(band="red", limit=10).
@@ -97,8 +98,8 @@ async def find_accounts(
     from account_health.search import Wanted, search
 
     workspace = ctx.request_context.lifespan_context.workspace()
-    wanted = Wanted(query, segment, owner, band, flag, renews_within_days)
-    return structured(await search(workspace, wanted, limit, cursor, as_of))
+    wanted = Wanted(query, segment, owner, band, flag, renews_within_days, tier, status)
+    return structured(await search(workspace, wanted, limit, cursor, as_of, vocabulary))
 
 
 async def fetch_inputs(
@@ -121,19 +122,28 @@ async def fetch_inputs(
 
 
 async def score_account(
-    ctx: Context[Desk], account: AccountArgument, as_of: AsOf = "", refresh: Refresh = False
+    ctx: Context[Desk],
+    account: AccountArgument,
+    as_of: AsOf = "",
+    refresh: Refresh = False,
+    vocabulary: VocabularyName = "",
 ) -> Annotated[CallToolResult, Assessment]:
     """Score one account 0-100 as data: flags, score, range, coverage, factors that add up to the score, gaps, inputs.
 
-    `range` is where the score could lie with complete evidence; `scored: false` means there is too little. To show a
-    person a report use render_health_summary. Example: score_account(account="northwind").
+    `range` is where the score could lie with complete evidence; `scored: false` means there is too little. With a
+    history also `change` and `manual_status`. To show a person a report use render_health_summary.
+    Example: score_account(account="northwind").
     """
     workspace = ctx.request_context.lifespan_context.workspace()
-    return structured(await workspace.assess(account, as_of, refresh=refresh))
+    return structured(await workspace.assess(account, as_of, refresh=refresh, vocabulary=vocabulary))
 
 
 async def render_health_summary(
-    ctx: Context[Desk], account: AccountArgument, as_of: AsOf = "", refresh: Refresh = False
+    ctx: Context[Desk],
+    account: AccountArgument,
+    as_of: AsOf = "",
+    refresh: Refresh = False,
+    vocabulary: VocabularyName = "",
 ) -> CallToolResult:
     """Render the `Health: [Account]` summary of one account as Markdown, risk flags first; show it unchanged.
 
@@ -142,7 +152,7 @@ async def render_health_summary(
     from account_health.render import render_summary
 
     workspace = ctx.request_context.lifespan_context.workspace()
-    assessment = await workspace.assess(account, as_of, refresh=refresh)
+    assessment = await workspace.assess(account, as_of, refresh=refresh, vocabulary=vocabulary)
     text = render_summary(assessment, workspace.policy)
     return CallToolResult(
         content=[TextContent(type="text", text=text)], _meta={"account-health/assessment": assessment.as_json()}
@@ -175,27 +185,21 @@ async def check_sources(ctx: Context[Desk], as_of: AsOf = "") -> Annotated[CallT
     return structured(await source_check.check_sources(ctx.request_context.lifespan_context.workspace(), as_of))
 
 
-def structured(answer: Published) -> CallToolResult:
-    """The answer as structured content, and the same as compact JSON text for clients that read only text."""
-    facts = answer.as_json()
-    text = json.dumps(facts, ensure_ascii=False, separators=(",", ":"))
-    return CallToolResult(content=[TextContent(type="text", text=text)], structured_content=facts)
+def tools(writes: Writes = "off", records: bool = False) -> list[StrictTool]:
+    """Every tool of the server, one line each; those that write only where they may.
 
-
-def _reading(title: str, tool: Callable[..., Any], *, asks_sources: bool = True, **options: Any) -> StrictTool:
-    hints = ToolAnnotations(
-        read_only_hint=True, destructive_hint=False, idempotent_hint=True, open_world_hint=asks_sources
-    )
-    return StrictTool.from_function(tool, title=title, annotations=hints, **options)
-
-
-def tools() -> list[StrictTool]:
-    """Every tool of the server, one line each."""
+    `records`: answers about one account are kept in the history, so these tools do not only read.
+    """
     return [
-        _reading("Find accounts", find_accounts),
-        _reading("Fetch inputs", fetch_inputs),
-        _reading("Score account", score_account),
-        _reading("Render health summary", render_health_summary, structured_output=False),
-        _reading("Score supplied inputs", score_supplied_inputs, asks_sources=False),
-        _reading("Check sources", check_sources),
+        reading("Find accounts", find_accounts),
+        reading("Fetch inputs", fetch_inputs),
+        reading("Score account", score_account, records=records, whole=True),
+        reading("Render health summary", render_health_summary, records=records, structured_output=False),
+        reading("Score supplied inputs", score_supplied_inputs, asks_sources=False),
+        reading("Check sources", check_sources),
+        reading("List at-risk accounts", list_at_risk_accounts),
+        reading("Get portfolio health", get_portfolio_health),
+        reading("Explain change", explain_change),
+        reading("List health changes", list_health_changes),
+        *writing_tools(writes),
     ]
