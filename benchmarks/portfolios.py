@@ -9,7 +9,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 
 import anyio
@@ -21,25 +20,9 @@ from account_health.metrics.measure import measure
 from account_health.scoring import Rubric, score_matrix
 from account_health.workspace import Workspace
 from figures import Figure, NotMeasured, milliseconds
+from generated import AS_OF, write_plain
 
 _RAVENSTACK = Path(__file__).parents[1] / "examples" / "ravenstack" / "account-health.toml"
-_AS_OF = datetime(2026, 11, 21, tzinfo=UTC)
-
-# 100,000 accounts, 20 days of use each within the last 80 and two tickets each within the last 400 days.
-_GENERATED = {
-    "account": """SELECT 'a' || i AS account_id, 'Account ' || i AS name, 5 + i % 400 AS licensed_seats,
-        DATE '2020-01-01' + (i % 1000)::INT AS customer_since, DATE '2026-10-01' + (i % 700)::INT AS renewal_date
-        FROM range(100000) t(i)""",
-    "usage_day": """SELECT 'a' || i // 20 AS account_id, DATE '2026-11-20' - (i % 20 * 4)::INT AS day,
-        hash(i) % 50 AS active_users, hash(i + 1) % 200 AS logins, hash(i + 2) % 900 AS events
-        FROM range(2000000) t(i)""",
-    "ticket": """SELECT 't' || i AS ticket_id, 'a' || i // 2 AS account_id,
-        TIMESTAMP '2026-11-20' - to_hours((hash(i) % 9600)::INT) AS opened_at,
-        CASE WHEN hash(i + 1) % 5 > 0 THEN opened_at + to_hours((hash(i + 2) % 90)::INT) END AS solved_at,
-        ['low', 'normal', 'high', 'urgent'][1 + (hash(i + 3) % 4)::INT] AS priority,
-        CASE WHEN hash(i + 4) % 9 = 0 THEN opened_at + to_hours(2) END AS escalated_at
-        FROM range(200000) t(i)""",
-}
 
 
 def ravenstack_all() -> Sequence[Figure]:
@@ -49,7 +32,7 @@ def ravenstack_all() -> Sequence[Figure]:
     files = sorted(folder.glob("*.csv"))
     if not files:
         raise NotMeasured(f"{folder.name} is not beside the repository; see examples/ravenstack/README.md")
-    workspace = Workspace.open(config, lambda: _AS_OF)
+    workspace = Workspace.open(config, lambda: AS_OF)
     asked = workspace.instant()
     first = milliseconds(lambda: anyio.run(workspace.evaluate, asked))
     again = milliseconds(lambda: anyio.run(workspace.evaluate, asked.replace(second=1)))
@@ -63,8 +46,7 @@ def ravenstack_all() -> Sequence[Figure]:
 def bulk_100k() -> Sequence[Figure]:
     """100,000 accounts, 2 M days of use and 200 k tickets through the files connector, in a process of its own."""
     with tempfile.TemporaryDirectory() as folder:
-        for table, select in _GENERATED.items():
-            duckdb.execute(f"COPY ({select}) TO '{folder}/{table}.parquet'")
+        write_plain(Path(folder))
         files = sorted(Path(folder).glob("*.parquet"))
         floor = milliseconds(lambda: _count(files, "read_parquet"))
         size = sum(file.stat().st_size for file in files) / 2**20
@@ -88,7 +70,7 @@ async def _bulk(folder: Path) -> None:
     """Prints time and memory of every step; the process has nothing else to do."""
     marks = [time.perf_counter()]
     source = SourceConfig("bulk", "files", {"folder": str(folder)})
-    workspace = Workspace.open(Config(folder, (source,)), lambda: _AS_OF)
+    workspace = Workspace.open(Config(folder, (source,)), lambda: AS_OF)
     policy = workspace.policy
     inputs = await workspace.inputs(workspace.instant())
     marks.append(time.perf_counter())

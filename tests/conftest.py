@@ -1,14 +1,25 @@
-"""What holds for every test: nothing but this machine can be reached, and async tests run on asyncio."""
+"""What holds for every test: nothing but this machine can be reached, nobody's data is touched, async is asyncio."""
 
 from __future__ import annotations
 
+import atexit
+import os
 import sys
+import tempfile
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import settings
+
+if TYPE_CHECKING:
+    from account_health.config import Config
+
+# Where the demo keeps its history is decided when `account_health.config` is imported, so this comes before that.
+_DATA = tempfile.TemporaryDirectory(prefix="account-health-tests-")
+atexit.register(_DATA.cleanup)
+os.environ["XDG_DATA_HOME"] = _DATA.name
 
 # A slow machine is no fault of the code.
 settings.register_profile("account-health", deadline=None)
@@ -57,3 +68,21 @@ def beacon_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     installed(site, "beacon", POINTS)
     monkeypatch.syspath_prepend(site)
     return site
+
+
+@pytest.fixture(scope="session")
+def recorded(tmp_path_factory: pytest.TempPathFactory) -> Config:
+    """Accounts that were recorded on some days up to the last one; for reading only."""
+    from moving import DAYS, moving_config, recorded_over  # noqa: PLC0415 - other tests need none of it
+
+    config = moving_config(tmp_path_factory.mktemp("moving"))
+    recorded_over(config, DAYS)
+    return config
+
+
+@pytest.fixture
+def recorded_copy(recorded: Config, tmp_path: Path) -> Config:
+    """The same with a history of this test's own, to write into."""
+    from moving import with_copied_history  # noqa: PLC0415 - other tests need none of it
+
+    return with_copied_history(recorded, tmp_path / "history.sqlite")

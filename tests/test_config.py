@@ -11,10 +11,12 @@ import pytest
 from pydantic import SecretStr
 
 from account_health.config import (
+    DEMO,
     FILE_NAME,
     VARIABLE,
     Config,
     GatherSettings,
+    HistorySettings,
     SourceConfig,
     find_config,
     load_config,
@@ -95,7 +97,42 @@ def test_a_configuration_says_sources_policy_and_day(tmp_path: Path) -> None:
         sources=(SourceConfig("crm", "files", {"folder": "exports"}),),
         policy=tmp_path.resolve() / "strict.toml",
         as_of="2024-12-31",
+        history=config.history,
     )
+
+
+def test_each_configuration_has_a_history_of_its_own_unless_it_names_one(tmp_path: Path) -> None:
+    source = '[sources.crm]\nconnector = "demo"\n'
+    one, other = (_loaded(tmp_path / name, source) for name in ("one", "other"))
+    named = _loaded(tmp_path / "named", f'[history]\npath = "kept.sqlite"\nkeep_days = 30\n{source}')
+
+    assert one.history.path
+    assert other.history.path
+    assert DEMO.history.path
+    assert one.history.path != other.history.path
+    assert {one.history.path.parent, other.history.path.parent} == {DEMO.history.path.parent}
+    assert named.history == HistorySettings(path=(tmp_path / "named" / "kept.sqlite").resolve(), keep_days=30)
+
+
+def test_the_address_of_a_database_is_a_secret_and_never_shown(tmp_path: Path) -> None:
+    source = '[sources.crm]\nconnector = "demo"\n'
+    address = "postgresql://health:hunter2@127.0.0.1/history"
+    config = load_config(
+        _written(tmp_path / FILE_NAME, f'[history]\nurl = {{ env = "STORE" }}\n{source}'), {"STORE": address}
+    )
+
+    assert config.history.url is not None
+    assert config.history.url.get_secret_value() == address
+    assert "hunter2" not in repr(config)
+    with pytest.raises(ConfigurationError, match="history.url") as refused:
+        _loaded(tmp_path, f'[history]\nurl = "{address}"\n{source}')
+    assert "hunter2" not in str(refused.value)
+
+
+def test_a_missing_address_of_the_database_is_the_history_s_problem_alone(tmp_path: Path) -> None:
+    path = _written(tmp_path / FILE_NAME, '[history]\nurl = { env = "STORE" }\n[sources.crm]\nconnector = "demo"\n')
+
+    assert load_config(path, {}).history.problem == "The environment variable STORE is not set."
 
 
 def test_paths_are_relative_to_the_file_and_not_to_where_one_stands(

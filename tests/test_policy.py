@@ -251,7 +251,7 @@ def test_the_hash_does_not_change_with_formatting(tmp_path: Path) -> None:
 def test_every_number_of_the_default_policy_has_a_reason() -> None:
     document = default_document()
     tables = {key: table for key, table in document.items() if isinstance(table, dict) and "reason" in table}
-    parts = {"dimensions", "metrics", "flags"}
+    parts = {"dimensions", "metrics", "flags", "vocabularies"}
     for part in parts:
         tables |= {f"{part}.{key}": table for key, table in document[part].items()}
 

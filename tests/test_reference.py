@@ -17,11 +17,12 @@ import anyio
 import duckdb
 import pytest
 from pydantic import BaseModel
+from typer import Typer
 from typer.testing import CliRunner
 
 from account_health import errors
 from account_health.cli import EXIT_CODES, app
-from account_health.config import DEMO, ConfigFile, GatherSettings
+from account_health.config import DEMO, ConfigFile, GatherSettings, HistoryTable
 from account_health.connectors.base import Context
 from account_health.connectors.live import LiveSettings
 from account_health.connectors.registry import available, load
@@ -29,6 +30,7 @@ from account_health.errors import AccountHealthError
 from account_health.manual import items
 from account_health.model import Source, State
 from account_health.policy import default_document, load_policy, parse_policy
+from account_health.recording import RecordedRun
 from account_health.reference import methodology
 from account_health.server import create_server
 from account_health.server.tools import tools
@@ -182,8 +184,8 @@ def test_a_bar_or_line_break_in_a_policy_cannot_break_a_table() -> None:
 
 def test_the_page_names_every_tool_and_argument_and_no_other() -> None:
     section = _section("## Tools")
-    assert _headings(section) == [tool.name for tool in tools()]
-    for tool in tools():
+    assert _headings(section) == [tool.name for tool in tools("confirm")]
+    for tool in tools("confirm"):
         rows = _rows(_section(f"### `{tool.name}`", section))
         assert list(rows) == list(tool.parameters["properties"])
         assert [name for name, row in rows.items() if row[1] == "required"] == tool.parameters.get("required", [])
@@ -203,22 +205,22 @@ def _objects(schema: dict[str, Any], name: str) -> dict[str, list[str]]:
 
 def test_the_page_names_every_field_of_every_answer() -> None:
     expected: dict[str, list[str]] = {}
-    for tool in tools():
-        if tool.output_schema and tool.fn_metadata.output_model:
-            expected |= _objects(tool.output_schema, tool.fn_metadata.output_model.__name__)
+    models = [tool.fn_metadata.output_model for tool in tools("confirm")]
+    for model in (*filter(None, models), RecordedRun):
+        expected |= _objects(model.model_json_schema(), model.__name__)
     section = _section("## Answers")
     assert {part: list(_rows(_section(f"### {part}", section))) for part in _headings(section)} == expected
 
 
-def _command_names() -> list[str]:
-    groups = [(group.name, group.typer_instance) for group in app.registered_groups]
-    pairs = [("", app), *((f"{name} ", inner) for name, inner in groups if inner)]
-    return [
-        f"account-health {prefix}{command.name or command.callback.__name__}"
-        for prefix, owner in pairs
-        for command in owner.registered_commands
-        if command.callback
-    ]
+def _command_names(owner: Typer = app, prefix: str = "account-health ") -> list[str]:
+    """Every command as it is typed; those of a part without a name stand among the others."""
+    own = [command.name or getattr(command.callback, "__name__", "") for command in owner.registered_commands]
+    names = [f"{prefix}{name}" for name in own]
+    for group in owner.registered_groups:
+        if group.typer_instance:
+            inner = f"{prefix}{group.name} " if isinstance(group.name, str) else prefix
+            names += _command_names(group.typer_instance, inner)
+    return names
 
 
 def test_the_page_names_every_command_and_each_takes_the_options_it_names() -> None:
@@ -237,9 +239,12 @@ def test_the_page_names_every_exit_code() -> None:
 
 def test_the_page_names_every_key_of_the_configuration() -> None:
     keys = list(_rows(_section("## Configuration")))
-    gather = [f"gather.{name}" for name in GatherSettings.model_fields]
-    assert [key for key in keys if key not in gather] == [*ConfigFile.model_fields, "sources.NAME.connector"]
-    assert set(gather) < set(keys)
+    inner = [
+        *(f"gather.{name}" for name in GatherSettings.model_fields),
+        *(f"history.{name}" for name in HistoryTable.model_fields),
+    ]
+    assert [key for key in keys if key not in inner] == [*ConfigFile.model_fields, "sources.NAME.connector"]
+    assert set(inner) < set(keys)
 
 
 def test_the_page_names_every_setting_of_every_connector() -> None:

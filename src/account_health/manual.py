@@ -26,6 +26,7 @@ from account_health.connectors.registry import available, load
 from account_health.errors import AccountHealthError
 from account_health.model import STATE_MEANINGS, Source, State
 from account_health.policy import load_policy
+from account_health.recording import RecordedRun
 from account_health.published import Published
 from account_health.reference import methodology
 from account_health.render import render
@@ -62,7 +63,7 @@ class Item:
 
 def manual() -> str:
     """REFERENCE.md: every table, state, metric, flag, tool, answer, command, setting and error of this version."""
-    served, connectors, live = tools(), _connectors(), tuple(items(LiveSettings))
+    served, connectors, live = tools("confirm"), _connectors(), tuple(items(LiveSettings))
     return render(
         "reference.md.j2",
         categories=list(_categories(connectors)),
@@ -72,7 +73,7 @@ def manual() -> str:
         methodology=methodology(load_policy()),
         tools=[(tool, list(items(tool.fn_metadata.arg_model))) for tool in served],
         resources=_resources(),
-        answers=[(part, list(items(part))) for part in _parts([tool.fn_metadata.output_model for tool in served])],
+        answers=[(part, list(items(part))) for part in _parts([*(tool.fn_metadata.output_model for tool in served), RecordedRun])],
         commands=list(_commands(typer.main.get_command(app), NAME)),
         exit_codes=sorted((code, inspect.getdoc(kind)) for kind, code in EXIT_CODES.items()),
         config=config,
@@ -89,7 +90,8 @@ def items(model: type[BaseModel], prefix: str = "", *, nested: bool = False) -> 
 
     Tables that an operator names follow as `name.NAME.field`.
     """
-    for name, field in model.model_fields.items():
+    for attribute, field in model.model_fields.items():
+        name = field.serialization_alias or attribute
         yield Item(f"{prefix}{name}", _limited(field), _default(field), field.description or "")
         is_named = get_origin(field.annotation) is not None
         for inner in _models(field.annotation) if nested else ():

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from account_health.criteria import Flag, Metric
     from account_health.policy import Policy
+    from account_health.practice import Vocabulary, Word
 
 
 def methodology(policy: Policy) -> str:
@@ -34,6 +35,8 @@ def methodology(policy: Policy) -> str:
         reads=_reads,
         raised_when=_raised_when,
         severity=_severity,
+        words=_words,
+        churn=_churn,
     )
 
 
@@ -64,6 +67,24 @@ def _raised_when(flag: Flag) -> str:
 def _severity(flag: Flag) -> str:
     rules = [f"{rule.is_} when {_all_of(rule.when)}" if rule.when else str(rule.is_) for rule in flag.severity]
     return ", else ".join(rules)
+
+
+def _words(vocabulary: Vocabulary) -> str:
+    """The words of a vocabulary with what each asks for."""
+    return ", else ".join(f"{word.word}{f' when {_asked(word)}' if _asked(word) else ''}" for word in vocabulary.words)
+
+
+def _asked(word: Word) -> str:
+    parts = [_all_of(word.when)] if word.when else []
+    parts += [f"from {word.from_} points"] if word.from_ else []
+    parts += [" or ".join(word.bands)] if word.bands else []
+    return " and ".join(parts)
+
+
+def _churn(vocabulary: Vocabulary) -> str:
+    bands = [f"band {band}" for band in vocabulary.churn_bands]
+    tiers = [f"tier {tier}" for tier in vocabulary.churn_tiers]
+    return " or ".join([*bands, *tiers]) or "-"
 
 
 def _all_of(conditions: Sequence[str]) -> str:

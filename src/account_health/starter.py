@@ -24,11 +24,17 @@ STARTER = """\
 # as_of = "2026-11-21"        # for a frozen export: the day every question is asked at
 # crosswalk = "crosswalk.csv" # which record of a live source belongs to which account: account-health sources match
 # shared_domains = ["agency.example"]  # domains that several accounts use; nothing is matched by them
+# writes = "confirm"          # lets assistants set a status, each time after a person has confirmed it
 
 # [gather]
 # deadline_seconds = 10       # how long a question about one account waits for its sources
 # all_accounts_seconds = 900  # how long one about all accounts waits
 # keep_seconds = 300          # how long the answer of a live source is used again; when it was read is shown
+
+# [history]                   # `account-health assess --all` keeps assessments, best every day: changes, trends, portfolio
+# path = "history.sqlite"     # default: a file of its own in your data folder
+# url = { env = "ACCOUNT_HEALTH_HISTORY" }  # or PostgreSQL, for several machines: postgresql://user:password@host/name
+# keep_days = 1100            # an account's last assessment and what people wrote stay
 
 # Files: put account.csv, ticket.csv, usage_day.csv, invoice.csv, survey_response.csv, touchpoint.csv,
 # opportunity.csv or subscription.csv (or .jsonl, .parquet) into the folder. Only account.csv is needed; the rest

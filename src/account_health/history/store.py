@@ -218,7 +218,7 @@ class Store:
         with self._database.writing() as connection:
             if listed is not None:
                 gone = [found for found in self._present(connection, run.as_of) if found.account not in listed]
-                absent = [replace(found, as_of=run.as_of, is_present=False, policy=policy.ref.hash) for found in gone]
+                absent = [replace(found, as_of=run.as_of, is_present=False) for found in gone]
                 self._added(connection, absent, policy, asked_by, today)
             connection.execute(update(schema.run).where(schema.run.c.id == run.id).values(finished_at=self._now()))
             connection.execute(queries.pruned(self._now() - timedelta(days=self._keep_days)))

@@ -1,0 +1,576 @@
+"""Change: four parts that add up, each holding what it is named after; and what had happened by an instant."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import anyio
+import numpy as np
+import pytest
+from hypothesis import Phase, assume, given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from account_health.assess import evaluated
+from account_health.change import explained, whole_points
+from account_health.chronicle import ChangeParts
+from account_health.evaluation import TableState
+from account_health.history.packing import STATES, pack
+from account_health.history.records import Packed, Reading
+from account_health.model import Source, State
+from account_health.policy import default_document, load_policy, parse_policy
+from account_health.readings import readings_of
+from account_health.scoring import Rubric, score_matrix
+from account_health.tables import (
+    TABLES,
+    Account,
+    Invoice,
+    MetricValue,
+    Opportunity,
+    Row,
+    Subscription,
+    SurveyResponse,
+    Ticket,
+    Touchpoint,
+    UsageDay,
+)
+from account_health.wording import trimmed
+from given import AS_OF, Given, account, ago, evaluation_of, gatherer
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from account_health.change import Explained
+    from account_health.connectors.base import Connector
+    from account_health.evaluation import Evaluation
+    from account_health.policy import Policy
+
+POLICY = load_policy()
+METRICS = tuple(POLICY.metrics)
+PARTS = tuple(ChangeParts.model_fields)
+EXACT = 1e-9
+"""How far published parts may be from the published difference: their last digit."""
+DRIVERS_SUM = 1e-6
+DAYS = 30
+"""Between the two readings of the cases below."""
+THEN = ago(DAYS)
+
+
+def policy_of(change: Callable[[dict[str, Any]], None]) -> Policy:
+    """The default policy with something changed."""
+    document = default_document()
+    change(document)
+    return parse_policy(document, "changed.toml")
+
+
+def _weigh_otherwise(document: dict[str, Any]) -> None:
+    weights = {"usage": 10, "support": 40, "satisfaction": 5, "commercial": 30, "relationship": 15}
+    for name, weight in weights.items():
+        document["dimensions"][name]["weight"] = weight
+    for place, metric in enumerate(document["metrics"].values()):
+        metric["weight"] = metric.get("weight", 0) * (1 + place % 3)
+
+
+def _curve_otherwise(document: dict[str, Any]) -> None:
+    for metric in document["metrics"].values():
+        if metric.get("weight"):
+            metric["curve"] = [[value, 20 + points / 2] for value, points in metric["curve"]]
+
+
+UNMEASURED = ("features_adopted", "tickets_change_ratio", "nps_latest", "open_downgrade", "champion_active")
+
+
+def _measure_less(document: dict[str, Any]) -> None:
+    del document["flags"]["nps_detractor"]
+    for name in UNMEASURED:
+        del document["metrics"][name]
+
+
+OTHERS = {
+    "weights": policy_of(_weigh_otherwise),
+    "curves": policy_of(_curve_otherwise),
+    "fewer metrics": policy_of(_measure_less),
+}
+POLICIES = (POLICY, *OTHERS.values())
+WITHOUT_SILENCE = policy_of(lambda document: document["metrics"].pop("days_since_last_activity"))
+"""Of product use it measures windows alone."""
+
+
+# --- Any values, any states, any policies ---------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What was measured of one account, in the order of the default policy, and the states of its tables."""
+
+    values: NDArray[np.float64]
+    known: NDArray[np.bool_]
+    applicable: NDArray[np.bool_]
+    provided: NDArray[np.bool_]
+    states: tuple[State, ...]
+
+
+BARE = evaluation_of(Given([account()]))
+UNREAD = next(readings_of(BARE))
+
+
+def evaluation(measured: Measured, policy: Policy) -> Evaluation:
+    """The evaluation under a policy of what was measured."""
+    columns = [METRICS.index(name) for name in policy.metrics]
+    matrix = replace(
+        BARE.matrix,
+        metrics=tuple(policy.metrics),
+        values=measured.values[np.newaxis, columns],
+        known=(measured.known & measured.applicable)[np.newaxis, columns],
+        applicable=measured.applicable[np.newaxis, columns],
+        seen=np.full((1, len(columns)), np.nan),
+        at_least=np.zeros((1, len(columns)), dtype=bool),
+        provided=measured.provided[columns],
+    )
+    rubric = Rubric.of(policy)
+    scores, contributions = score_matrix(matrix, rubric)
+    found = replace(
+        BARE, policy=policy, rubric=rubric, matrix=matrix, scores=scores, contributions=contributions
+    )
+    # What a query would find: the rows behind these numbers do not exist.
+    tables = {table: TableState(state) for table, state in zip(TABLES, measured.states, strict=True)}
+    vars(found)["states"] = {"acme": tables}
+    return found
+
+
+def reading(measured: Measured, policy: Policy) -> Reading:
+    """The same as the history would hold it."""
+    read = evaluation(measured, policy)
+    values, marks = pack(read.matrix)
+    return replace(
+        UNREAD,
+        score=trimmed(read.scores.score[0]) if read.scores.scored[0] else None,
+        packed=Packed(values[0], marks[0], bytes(STATES.index(state) for state in measured.states)),
+        policy=policy.ref.hash,
+    )
+
+
+@st.composite
+def measurements(draw: st.DrawFn) -> Measured:
+    """Any values of which any are known, and usually enough for a score."""
+    size = len(METRICS)
+
+    def some(share: float) -> NDArray[np.bool_]:
+        return draw(arrays(np.float64, size, elements=st.floats(0, 1))) < share
+
+    return Measured(
+        values=draw(arrays(np.float64, size, elements=st.floats(-150, 400))),
+        known=some(draw(st.sampled_from([0.9, 0.5]))),
+        applicable=some(0.9),
+        provided=some(0.9),
+        states=tuple(draw(st.lists(st.sampled_from(State), min_size=len(TABLES), max_size=len(TABLES)))),
+    )
+
+
+Journeys = st.tuples(measurements(), measurements(), measurements(), *[st.sampled_from(POLICIES)] * 2)
+"""What was read, what had happened by then as today's clock sees it, what there is now, and the policies of both ends."""
+
+
+@given(Journeys)
+def test_the_parts_add_up_to_the_published_difference(
+    journey: tuple[Measured, Measured, Measured, Policy, Policy],
+) -> None:
+    read, then, now, old, new = journey
+    start, end = reading(read, old), evaluation(now, new)
+    found = explained(start, tuple(old.metrics), evaluation(then, new), end)
+
+    assume(found is not None)
+    assert found is not None
+    assert start.score is not None
+    published = found.parts.as_json()
+    assert sum(published[part] for part in PARTS) == pytest.approx(
+        trimmed(end.scores.score[0]) - start.score, abs=EXACT, rel=0
+    )
+    moved = sum(driver.as_json()["change"] for driver in found.drivers)
+    assert moved == pytest.approx(found.parts.coverage + found.parts.time + found.parts.data, abs=DRIVERS_SUM)
+    names = [driver.metric for driver in found.drivers]
+    assert set(names) <= set(new.weighted)
+    assert len(set(names)) == len(names)
+
+
+@given(Journeys)
+def test_without_a_score_at_either_end_there_are_no_parts(
+    journey: tuple[Measured, Measured, Measured, Policy, Policy],
+) -> None:
+    read, then, now, old, new = journey
+    start, end = reading(read, old), evaluation(now, new)
+    unknown = replace(now, known=np.zeros_like(now.known))
+
+    assert explained(replace(start, score=None), tuple(old.metrics), evaluation(then, new), end) is None
+    assert explained(start, tuple(old.metrics), evaluation(then, new), evaluation(unknown, new)) is None
+
+
+@given(measurements(), st.sampled_from(POLICIES))
+def test_where_nothing_changed_every_part_is_zero(measured: Measured, policy: Policy) -> None:
+    same = evaluation(measured, policy)
+    found = explained(reading(measured, policy), tuple(policy.metrics), same, same)
+
+    assume(found is not None)
+    assert found is not None
+    assert list(found.parts.as_json().values()) == [0, 0, 0, 0]
+    assert found.drivers == ()
+
+
+@st.composite
+def parts_and_totals(draw: st.DrawFn) -> tuple[list[float], int]:
+    """Four parts, and a whole number within 1 of their sum."""
+    parts = draw(st.lists(st.sampled_from([0.0, 1.0, -0.5]) | st.floats(-100, 100), min_size=4, max_size=4))
+    whole = math.fsum(parts)
+    return parts, draw(st.integers(math.ceil(whole - 1), math.floor(whole + 1)))
+
+
+@given(parts_and_totals())
+def test_whole_points_add_up_and_each_is_within_one_of_its_part(found: tuple[list[float], int]) -> None:
+    parts, total = found
+    points = whole_points(parts, total)
+
+    assert all(isinstance(point, int) for point in points)
+    assert sum(points) == total
+    for part, point in zip(parts, points, strict=True):
+        assert abs(point - part) <= 1 + EXACT
+
+
+@given(parts_and_totals())
+def test_what_moved_nothing_is_given_no_point(found: tuple[list[float], int]) -> None:
+    parts, total = found
+    assume(abs(math.fsum(parts) - total) < 1 - EXACT)
+
+    assert all(point == 0 for part, point in zip(parts, whole_points(parts, total), strict=True) if part == 0)
+
+
+# --- One reason at a time -------------------------------------------------------------------------------------------
+
+STANDING = account(contract_status="active", champion_active=True, licensed_seats=100)
+"""With nothing in its tables, an account that is scored and that time alone does not move."""
+EVENTS = ("ticket", "invoice", "opportunity")
+
+
+def standing(*rows: Row, tables: Sequence[str] = ()) -> Given:
+    """That account with further rows and tables."""
+    held = {row.table for row in rows}
+    return Given([*(() if "account" in held else (STANDING,)), *rows], tables={*EVENTS, *tables, *held})
+
+
+def change_between(
+    before: Sequence[Connector], after: Sequence[Connector], old: Policy = POLICY, new: Policy = POLICY
+) -> Explained:
+    """The change of the account from what the sources said at the reading to what they say now."""
+    start = next(readings_of(evaluation_of(*before, policy=old, as_of=THEN)))
+    then, now = evaluations(after, new)
+    found = explained(start, tuple(old.metrics), then, now)
+    assert found is not None
+    assert start.score is not None
+    assert sum(found.parts.as_json().values()) == pytest.approx(
+        trimmed(now.scores.score[0]) - start.score, abs=EXACT, rel=0
+    )
+    return found
+
+
+def evaluations(sources: Sequence[Connector], policy: Policy = POLICY) -> tuple[Evaluation, Evaluation]:
+    """Today's clock over what had happened by the reading, and over everything."""
+
+    async def ask() -> tuple[Evaluation, Evaluation]:
+        gathered = gatherer(*sources)
+        then = await evaluated(gathered, policy, AS_OF, ["acme"], known_until=THEN)
+        return then, await evaluated(gathered, policy, AS_OF, ["acme"])
+
+    return anyio.run(ask)
+
+
+def only(part: str, found: Explained) -> float:
+    """The points of this part, which is not zero, while the others are."""
+    parts = found.parts.as_json()
+    assert {name for name in PARTS if parts[name]} == {part}, parts
+    return float(parts[part])
+
+
+def moved(found: Explained) -> dict[str, float]:
+    """The metrics that moved the score."""
+    return {driver.metric: driver.change for driver in found.drivers}
+
+
+def survey(days: float, score: float = 9) -> SurveyResponse:
+    return SurveyResponse(account_id="acme", respondent="ada", responded_at=ago(days), kind="nps", score=score)
+
+
+def ticket(**values: object) -> Ticket:
+    """An urgent ticket, opened long before both readings and their windows."""
+    return Ticket.model_validate(
+        {"account_id": "acme", "ticket_id": "t-1", "opened_at": ago(140), "priority": "urgent", **values}
+    )
+
+
+def invoice(**values: object) -> Invoice:
+    """An invoice that was so long overdue at the reading that further days make it no worse."""
+    return Invoice.model_validate(
+        {"account_id": "acme", "invoice_id": "i-1", "issued_at": ago(140), "due_at": ago(100), **values}
+    )
+
+
+def downgrade(**values: object) -> Opportunity:
+    return Opportunity.model_validate(
+        {
+            "account_id": "acme",
+            "opportunity_id": "o-1",
+            "kind": "downgrade",
+            "stage_kind": "open",
+            "created_at": ago(80),
+            **values,
+        }
+    )
+
+
+def term(**values: object) -> Subscription:
+    """A contract term that began two years ago."""
+    return Subscription.model_validate(
+        {
+            "account_id": "acme",
+            "subscription_id": "s-1",
+            "started_at": ago(730),
+            "arr": 1000,
+            "currency": "EUR",
+            **values,
+        }
+    )
+
+
+def use(first: float, last: float, logins: int) -> list[UsageDay]:
+    """Days of product use, from and to so many days ago."""
+    return [
+        UsageDay(account_id="acme", day=(AS_OF - timedelta(day)).date(), logins=logins, active_users=logins)
+        for day in range(int(first), int(last) - 1, -1)
+    ]
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_another_policy_alone_is_all_policy(name: str) -> None:
+    rows = standing(ticket())
+
+    assert only("policy", change_between([rows], [rows], new=OTHERS[name])) != 0
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_going_back_to_the_policy_before_is_all_policy_too(name: str) -> None:
+    rows = standing(ticket())
+
+    there = change_between([rows], [rows], new=OTHERS[name])
+    back = change_between([rows], [rows], old=OTHERS[name])
+    assert only("policy", back) == pytest.approx(-there.parts.policy)
+    assert back.drivers == ()
+
+
+def test_a_metric_that_is_new_in_the_policy_counts_as_policy_unless_its_source_came_too() -> None:
+    less = OTHERS["fewer metrics"]
+    answers = Given([survey(100)], label="Surveys")
+
+    assert only("policy", change_between([standing(), answers], [standing(), answers], old=less))
+    later = change_between([standing()], [standing(), answers], old=less)
+    assert moved(later) == {"nps_latest": pytest.approx(later.parts.coverage)}
+
+
+@pytest.mark.parametrize("days", [DAYS + 1, DAYS - 1])
+def test_a_source_that_is_newly_connected_is_all_coverage_whatever_the_age_of_its_rows(days: float) -> None:
+    found = change_between([standing()], [standing(), _alone(survey(days, 2))])
+
+    assert only("coverage", found) < 0
+    assert moved(found) == {"nps_latest": found.parts.coverage}
+    assert [(driver.before, driver.after) for driver in found.drivers] == [(None, 2)]
+
+
+def test_a_source_that_is_lost_is_all_coverage() -> None:
+    found = change_between([standing(), _alone(survey(100, 2))], [standing()])
+
+    assert only("coverage", found) > 0
+    (driver,) = found.drivers
+    assert (driver.metric, driver.before, driver.after) == ("nps_latest", 2, None)
+    assert driver.sentence == "Latest NPS answers no longer known"
+
+
+def test_a_source_that_fails_is_all_coverage() -> None:
+    answers = _alone(survey(100, 2))
+    failed = replace(answers, changes={"survey_response": {"failure": "It cannot be reached.", "rows": ()}})
+
+    assert only("coverage", change_between([standing(), answers], [standing(), failed])) > 0
+    assert only("coverage", change_between([standing(), failed], [standing(), answers])) < 0
+
+
+def test_a_source_that_no_longer_knows_the_account_is_all_coverage() -> None:
+    answers = _alone(survey(100, 2))
+    unmatched = replace(answers, rows=[], states={"survey_response": {"acme": State.NOT_MATCHED}})
+
+    assert only("coverage", change_between([standing(), answers], [standing(), unmatched])) > 0
+
+
+class _OneTable(Given):
+    """A source without a list of accounts."""
+
+    def provides(self) -> dict[str, Source]:
+        return {table: source for table, source in super().provides().items() if table != "account"}
+
+
+def _alone(*rows: Row, tables: Sequence[str] | None = None) -> Given:
+    return _OneTable(rows, tables, label="Another system")
+
+
+@pytest.mark.parametrize(
+    ("row", "metric"),
+    [
+        pytest.param(survey(190, 2), "nps_latest", id="an answer ages out"),
+        pytest.param(
+            Touchpoint(account_id="acme", at=ago(60), kind="meeting", executive=True, attended=True),
+            "days_since_executive_touch",
+            id="an executive touch gets older",
+        ),
+        pytest.param(invoice(due_at=ago(DAYS - 10)), "overdue_invoices", id="an invoice falls due"),
+        pytest.param(ticket(escalated_at=ago(100)), "escalations_90d", id="an escalation is forgotten"),
+        pytest.param(
+            MetricValue(account_id="acme", metric="csat_90d", value=20, as_of=ago(DAYS + 20)),
+            "csat_90d",
+            id="a supplied value gets too old",
+        ),
+        pytest.param(
+            Opportunity(
+                account_id="acme", opportunity_id="o", kind="expansion", stage_kind="won", close_date=ago(370).date()
+            ),
+            "expansions_12m",
+            id="an expansion leaves the year",
+        ),
+    ],
+)
+def test_days_alone_are_all_time(row: Row, metric: str) -> None:
+    found = change_between([standing(row)], [standing(row)])
+
+    assert only("time", found)
+    assert metric in moved(found)
+
+
+def test_days_alone_do_not_move_what_they_cannot_move() -> None:
+    rows = [ticket(), invoice(), downgrade(), *use(200, 0, 10)]
+    found = change_between([standing(*rows)], [standing(*rows)], old=WITHOUT_SILENCE, new=WITHOUT_SILENCE)
+
+    assert found.parts == ChangeParts(policy=0, coverage=0, time=0, data=0)
+    assert found.drivers == ()
+
+
+NEWS = [
+    pytest.param([], [survey(DAYS - 1, 2)], "nps_latest", id="a first answer"),
+    pytest.param([survey(100, 9)], [survey(100, 9), survey(DAYS - 1, 2)], "nps_latest", id="a later answer"),
+    pytest.param([], [ticket(opened_at=ago(20))], "open_urgent_tickets", id="a ticket is opened"),
+    pytest.param([ticket()], [ticket(solved_at=ago(20), status="solved")], "open_urgent_tickets", id="it is solved"),
+    pytest.param([ticket()], [ticket(status="solved")], "open_urgent_tickets", id="it is solved, without a date"),
+    pytest.param([ticket()], [ticket(escalated_at=ago(20))], "escalations_90d", id="it is escalated"),
+    pytest.param(
+        [ticket(priority="low")],
+        [ticket(priority="low", solved_at=ago(20), csat=1, csat_low=0, csat_high=10)],
+        "csat_90d",
+        id="it is rated",
+    ),
+    pytest.param([invoice()], [invoice(paid_at=ago(20), status="paid")], "days_overdue", id="an invoice is paid"),
+    pytest.param([invoice()], [invoice(status="void")], "overdue_invoices", id="an invoice is void, without a date"),
+    pytest.param([invoice()], [invoice(last_failed_at=ago(20))], "failed_payments_90d", id="a payment fails"),
+    pytest.param([], [downgrade(created_at=ago(20))], "open_downgrade", id="a downgrade begins"),
+    pytest.param(
+        [downgrade()], [downgrade(stage_kind="lost", close_date=ago(20).date())], "open_downgrade", id="it is lost"
+    ),
+    pytest.param(
+        [downgrade(close_date=ago(20).date())],
+        [downgrade(stage_kind="won", close_date=ago(20).date())],
+        "open_downgrade",
+        id="it is won on the expected day",
+    ),
+    pytest.param([downgrade()], [downgrade(stage_kind="lost")], "open_downgrade", id="it is lost, without a date"),
+    pytest.param([term()], [term(ended_at=ago(20))], "arr_change_pct_12m", id="a contract term ends"),
+    pytest.param(
+        [term(subscription_id="s-0")],
+        [
+            term(subscription_id="s-0", ended_at=ago(20)),
+            term(subscription_id="s-1", started_at=ago(20), arr=2000),
+        ],
+        "arr_change_pct_12m",
+        id="a contract is renewed",
+    ),
+    pytest.param(
+        [],
+        [Touchpoint(account_id="acme", at=ago(20), kind="qbr", attended=False)],
+        "qbr_attendance_12m",
+        id="a business review is missed",
+    ),
+    pytest.param(
+        [account(contract_status="active", champion_active=True, licensed_seats=100)],
+        [account(contract_status="notice", champion_active=True, licensed_seats=100)],
+        "contract_standing",
+        id="the contract changes, without a date",
+    ),
+    pytest.param(
+        [account(contract_status="active", champion_active=True, licensed_seats=100)],
+        [account(contract_status="active", champion_active=False, licensed_seats=100)],
+        "champion_active",
+        id="the champion leaves, without a date",
+    ),
+    pytest.param(
+        [MetricValue(account_id="acme", metric="csat_90d", value=90, as_of=ago(DAYS))],
+        [MetricValue(account_id="acme", metric="csat_90d", value=20, as_of=ago(DAYS - 10))],
+        "csat_90d",
+        id="a supplied value is replaced",
+    ),
+]
+
+
+@pytest.mark.parametrize(("before", "after", "metric"), NEWS)
+def test_what_happened_after_the_reading_is_all_data(before: list[Row], after: list[Row], metric: str) -> None:
+    tables = [row.table for row in (*before, *after)]
+    found = change_between([standing(*before, tables=tables)], [standing(*after, tables=tables)])
+
+    assert only("data", found)
+    assert metric in moved(found)
+
+
+def test_what_had_happened_before_the_reading_counts_as_it_did_then() -> None:
+    rows = [
+        ticket(solved_at=ago(DAYS + 60), status="solved", escalated_at=ago(DAYS + 61)),
+        invoice(paid_at=ago(DAYS + 1), status="paid"),
+        downgrade(stage_kind="lost", close_date=ago(DAYS + 1).date()),
+        term(ended_at=ago(DAYS + 1)),
+    ]
+    then, now = evaluations([standing(*rows)])
+
+    assert_same(then, now)
+
+
+def test_windows_of_product_use_are_moved_by_data_and_not_by_the_clock() -> None:
+    before, after = use(200, DAYS, 10), use(200, DAYS, 10) + use(DAYS - 1, 1, 4)
+    found = change_between([standing(*before)], [standing(*after)], old=WITHOUT_SILENCE, new=WITHOUT_SILENCE)
+
+    assert only("data", found) < 0
+    assert moved(found).keys() == {"logins_change_pct", "active_users_change_pct", "seat_utilisation_pct"}
+
+
+def test_of_a_product_that_nobody_uses_any_more_the_clock_moves_the_days_since() -> None:
+    rows = use(200, DAYS, 10)
+    quiet = change_between([standing(*rows)], [standing(*rows)])
+    windows = change_between([standing(*rows)], [standing(*rows)], old=WITHOUT_SILENCE, new=WITHOUT_SILENCE)
+
+    assert quiet.parts.time < 0
+    assert only("data", windows) < 0
+
+
+# --- What had happened by an instant --------------------------------------------------------------------------------
+
+
+def assert_same(one: Evaluation, other: Evaluation) -> None:
+    """Both have measured the same."""
+    for name in ("values", "known", "applicable"):
+        ours, theirs = (getattr(found.matrix, name)[0] for found in (one, other))
+        if name == "values":
+            ours, theirs = (np.where(found.matrix.known[0], found.matrix.values[0], 0) for found in (one, other))
+        differing = [m for m, a, b in zip(one.matrix.metrics, ours, theirs, strict=True) if a != b]
+        assert differing == [], name
