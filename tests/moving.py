@@ -20,7 +20,7 @@ from account_health.memory import Memory
 from account_health.recording import RecordedRun, record_all
 from account_health.workspace import Workspace
 from doors import NOW
-from given import AS_OF, DEFAULT_POLICY, Given, gatherer
+from given import AS_OF, DEFAULT_POLICY, Given, account, gatherer, supplied
 
 if TYPE_CHECKING:
     from account_health.policy import Policy
@@ -97,3 +97,18 @@ def workspace_given(
     config = Config(Path(), (), history=HistorySettings(path=history))
     source = Given(rows, **given)  # type: ignore[arg-type] # a test knows the fields
     return Workspace(config, policy, gatherer(source), clock, Memory(config.history, clock), TESTER)
+
+
+_LEVELS = {
+    "green": (80, 1, 6, 10, 95),
+    "yellow": (50, 14, 3, 7, 70),
+    "red": (0, 30, 0, 0, 40),
+    "not_scored": (),
+}
+_MEASURED = ("seat_utilisation_pct", "days_since_last_activity", "features_adopted", "nps_latest", "csat_90d")
+
+
+def customer(account_id: str, band: str = "green", **said: object) -> list[Row]:
+    """A customer whose score lies in a band, with no flag that this would raise."""
+    values = dict(zip(_MEASURED, _LEVELS[band], strict=False))
+    return [account(account_id=account_id, **{"name": account_id, **said}), *supplied(values, account_id)]

@@ -254,6 +254,9 @@ STANDING = account(contract_status="active", champion_active=True, licensed_seat
 EVENTS = ("ticket", "invoice", "opportunity")
 
 
+EVENTS_ALONE = (*EVENTS, "survey_response")
+
+
 def standing(*rows: Row, tables: Sequence[str] = ()) -> Given:
     """That account with further rows and tables."""
     held = {row.table for row in rows}
@@ -370,11 +373,11 @@ def test_going_back_to_the_policy_before_is_all_policy_too(name: str) -> None:
 
 def test_a_metric_that_is_new_in_the_policy_counts_as_policy_unless_its_source_came_too() -> None:
     less = OTHERS["fewer metrics"]
-    answers = Given([survey(100)], label="Surveys")
+    # Only the answers are new in the policy; of the rest that it did not measure nothing is known at either end.
+    nobody_asked, asked = (Given([account(contract_status="active"), *rows], EVENTS_ALONE) for rows in ([], [survey(9)]))
 
-    assert only("policy", change_between([standing(), answers], [standing(), answers], old=less))
-    later = change_between([standing()], [standing(), answers], old=less)
-    assert moved(later) == {"nps_latest": pytest.approx(later.parts.coverage)}
+    assert only("policy", change_between([asked], [asked], old=less))
+    assert only("coverage", change_between([nobody_asked], [asked], old=less))
 
 
 @pytest.mark.parametrize("days", [DAYS + 1, DAYS - 1])
@@ -382,17 +385,17 @@ def test_a_source_that_is_newly_connected_is_all_coverage_whatever_the_age_of_it
     found = change_between([standing()], [standing(), _alone(survey(days, 2))])
 
     assert only("coverage", found) < 0
-    assert moved(found) == {"nps_latest": found.parts.coverage}
-    assert [(driver.before, driver.after) for driver in found.drivers] == [(None, 2)]
+    most = found.drivers[0]
+    assert (most.metric, most.before, most.after) == ("nps_latest", None, 2)
 
 
 def test_a_source_that_is_lost_is_all_coverage() -> None:
     found = change_between([standing(), _alone(survey(100, 2))], [standing()])
 
     assert only("coverage", found) > 0
-    (driver,) = found.drivers
-    assert (driver.metric, driver.before, driver.after) == ("nps_latest", 2, None)
-    assert driver.sentence == "Latest NPS answers no longer known"
+    most = found.drivers[0]
+    assert (most.metric, most.before, most.after) == ("nps_latest", 2, None)
+    assert most.sentence == "Latest NPS answers no longer known"
 
 
 def test_a_source_that_fails_is_all_coverage() -> None:
@@ -433,8 +436,8 @@ def _alone(*rows: Row, tables: Sequence[str] | None = None) -> Given:
         pytest.param(invoice(due_at=ago(DAYS - 10)), "overdue_invoices", id="an invoice falls due"),
         pytest.param(ticket(escalated_at=ago(100)), "escalations_90d", id="an escalation is forgotten"),
         pytest.param(
-            MetricValue(account_id="acme", metric="csat_90d", value=20, as_of=ago(DAYS + 20)),
-            "csat_90d",
+            MetricValue(account_id="acme", metric="nps_latest", value=2, as_of=ago(DAYS + 160)),
+            "nps_latest",
             id="a supplied value gets too old",
         ),
         pytest.param(
@@ -454,7 +457,16 @@ def test_days_alone_are_all_time(row: Row, metric: str) -> None:
 
 
 def test_days_alone_do_not_move_what_they_cannot_move() -> None:
-    rows = [ticket(), invoice(), downgrade(), *use(200, 0, 10)]
+    rows = [
+        ticket(),
+        ticket(ticket_id="t-2", status="solved"),
+        invoice(),
+        invoice(invoice_id="i-2", status="void"),
+        downgrade(),
+        downgrade(opportunity_id="o-2", stage_kind="lost"),
+        term(),
+        *use(200, 0, 10),
+    ]
     found = change_between([standing(*rows)], [standing(*rows)], old=WITHOUT_SILENCE, new=WITHOUT_SILENCE)
 
     assert found.parts == ChangeParts(policy=0, coverage=0, time=0, data=0)
@@ -498,6 +510,7 @@ NEWS = [
         "arr_change_pct_12m",
         id="a contract is renewed",
     ),
+    pytest.param([], use(20, 0, 10), "days_since_last_activity", id="the product is used for the first time"),
     pytest.param(
         [],
         [Touchpoint(account_id="acme", at=ago(20), kind="qbr", attended=False)],
@@ -552,6 +565,14 @@ def test_windows_of_product_use_are_moved_by_data_and_not_by_the_clock() -> None
 
     assert only("data", found) < 0
     assert moved(found).keys() == {"logins_change_pct", "active_users_change_pct", "seat_utilisation_pct"}
+
+
+def test_an_export_that_gets_too_old_is_all_time() -> None:
+    export = replace(standing(*use(200, DAYS + 5, 10)), changes={"usage_day": {"live": False}})
+    found = change_between([export], [export])
+
+    assert only("time", found)
+    assert {"logins_change_pct", "days_since_last_activity"} <= moved(found).keys()
 
 
 def test_of_a_product_that_nobody_uses_any_more_the_clock_moves_the_days_since() -> None:

@@ -22,7 +22,7 @@ from account_health.tables import TABLES
 from account_health.wording import sentence, trimmed
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from numpy.typing import NDArray
 
@@ -69,17 +69,15 @@ def explained(reading: Reading, metrics: tuple[str, ...], then: Evaluation, now:
         return None
     rubric, policy = now.rubric, now.policy
     stored = unpack([reading.account], [(reading.packed.values, reading.packed.marks, metrics)], policy)
-    start, end = _step(stored, rubric), _step(now.matrix, rubric)
-    moved = _came_or_went(reading, stored, now, policy)
-    timeless = _untouched_by_time(policy, rubric)
+    end = _step(now.matrix, rubric)
+    moved = _came_or_went(reading, metrics, stored, then, now)
+    # What the policy of then did not measure moves with the policy, not with sources that were there all the time.
+    new = np.array([name not in metrics for name in rubric.metrics], dtype=bool) & ~moved
+    start = _step(stored, rubric).replaced(end, new)
     covered = start.replaced(end, moved)
-    aged = _step(then.matrix, rubric).replaced(start, timeless).replaced(end, moved)
+    aged = _step(then.matrix, rubric).replaced(start, _untouched_by_time(then, now)).replaced(end, moved | new)
     scores, drivers = _along([start, covered, aged, end], rubric)
-    first = [trimmed(b - a) for a, b in pairwise([reading.score, *scores[:3]])]
-    # The rest rather than the last step, so that the parts add up to the last digit that is published.
-    parts = ChangeParts(
-        policy=first[0], coverage=first[1], time=first[2], data=trimmed(trimmed(scores[3]) - reading.score - sum(first))
-    )
+    parts = _parts([reading.score, *scores[:-1], trimmed(now.scores.score[0])])
     return Explained(parts, _said(drivers, start, end, rubric, policy))
 
 
@@ -125,32 +123,54 @@ def _rated(step: Step, rubric: Rubric) -> tuple[Floats, Floats]:
     return rated(step.values[np.newaxis, :], known, rubric)[0], weighed(known, rubric)[0]
 
 
-def _came_or_went(reading: Reading, stored: MetricMatrix, now: Evaluation, policy: Policy) -> Bools:
+def _parts(scores: Sequence[float]) -> ChangeParts:
+    """The differences between the scores on the way, rounded as they are published."""
+    points = [trimmed(b - a) for a, b in pairwise(scores)]
+    # What rounding leaves over goes to the largest part, so that they add up to the last digit and none is made of it.
+    largest = max(range(len(points)), key=lambda i: abs(points[i]))
+    points[largest] += scores[-1] - scores[0] - sum(points)
+    policy, coverage, time, data = (trimmed(part) + 0.0 for part in points)  # + 0.0: there is no minus zero
+    return ChangeParts(policy=policy, coverage=coverage, time=time, data=data)
+
+
+def _came_or_went(
+    reading: Reading, metrics: tuple[str, ...], stored: MetricMatrix, then: Evaluation, now: Evaluation
+) -> Bools:
     """Which weighted metrics have a source at one end only."""
     tables = unpack_states([reading.packed.states])[0]
     was_there = {table: bool(np.isin(tables[place], _THERE)) for place, table in enumerate(TABLES)}
     current = now.states[now.accounts[0]]
     is_there = {table: STATES.index(current[table].state) in _THERE for table in TABLES}
 
-    def told(there: dict[str, bool], matrix: MetricMatrix, name: str) -> bool:
+    def told(name: str, there: dict[str, bool], matrix: MetricMatrix, unusable: Collection[tuple[str, str]]) -> bool:
         column = matrix.column(name)
-        reads = [[part.partition(".")[0] for part in entry.split("|")] for entry in policy.metrics[name].reads]
-        has_tables = all(any(there[table] for table in entry) for entry in reads)
-        return bool(matrix.known[0, column]) or (has_tables and bool(matrix.provided[column]))
+        has_tables = all(any(there[table] for table in entry) for entry in _tables_of(name, now.policy))
+        is_too_old = there["metric_value"] and (now.accounts[0], name) in unusable
+        can_tell = bool(matrix.provided[column]) or name not in metrics
+        return bool(matrix.known[0, column]) or is_too_old or (has_tables and can_tell)
 
-    names = now.rubric.metrics
-    return np.array([told(was_there, stored, n) != told(is_there, now.matrix, n) for n in names], dtype=bool)
+    # A value that was too old for the reading still is today.
+    ends = ((was_there, stored, then.matrix.unusable), (is_there, now.matrix, now.matrix.unusable))
+    return np.array([len({told(name, *end) for end in ends}) > 1 for name in now.rubric.metrics], dtype=bool)
 
 
-def _untouched_by_time(policy: Policy, rubric: Rubric) -> Bools:
+def _untouched_by_time(then: Evaluation, now: Evaluation) -> Bools:
     """Which weighted metrics the clock alone does not move."""
 
     def is_timeless(name: str) -> bool:
-        metric = policy.metrics[name]
-        tables = {part.partition(".")[0] for entry in metric.reads for part in entry.split("|")}
-        return tables == {"account"} or ("usage_day" in tables and metric.window is not None)
+        tables = {table for entry in _tables_of(name, now.policy) for table in entry}
+        cell, key = (0, then.matrix.column(name)), (now.accounts[0], name)
+        # A source may keep only its newest value; that its older one is gone is no effect of time.
+        was_replaced = key in now.matrix.supplied and not (key in then.matrix.supplied or key in then.matrix.unusable)
+        is_window_of_use = "usage_day" in tables and now.policy.metrics[name].window is not None
+        return tables == {"account"} or was_replaced or (is_window_of_use and bool(then.matrix.known[cell]))
 
-    return np.array([is_timeless(name) for name in rubric.metrics], dtype=bool)
+    return np.array([is_timeless(name) for name in now.rubric.metrics], dtype=bool)
+
+
+def _tables_of(name: str, policy: Policy) -> list[list[str]]:
+    """The tables a metric reads: of each entry one is enough."""
+    return [[part.partition(".")[0] for part in entry.split("|")] for entry in policy.metrics[name].reads]
 
 
 def _said(drivers: Floats, start: Step, end: Step, rubric: Rubric, policy: Policy) -> tuple[Driver, ...]:

@@ -39,6 +39,7 @@ class CheckedSources(Published):
     sources: tuple[CheckedSource, ...] = Field(description="Every connected system")
     not_connected: tuple[str, ...] = Field(description="Categories without any source")
     accounts: int | None = Field(default=None, description="Accounts known; absent if only a live source lists them")
+    history: str = Field(description="Where assessments are kept, and when all accounts were last recorded")
     advice: tuple[str, ...] = Field(description="What to do, one step each")
     notices: tuple[str, ...] = Field(default=(), description="What else a reader has to know")
     is_healthy: bool = Field(description="Whether everything that was tried worked and is fresh")

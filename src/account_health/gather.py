@@ -25,7 +25,9 @@ from account_health.holdings import Marked, freshness, holding, usage_end
 from account_health.identity import NOBODY, Candidate, Known
 from account_health.inputs import Holding, Inputs, Tables
 from account_health.markup import code, name
+from account_health.metrics.windows import local_day
 from account_health.roster import Roster
+from account_health.snapshot import Until
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -197,9 +199,8 @@ class Gatherer:
         as_of, known_until = moment
         holdings = kept.holdings.get_or_make((as_of, policy.ref.hash), lambda: self._holdings(kept, policy, as_of))
         marked = freshness(holdings)
-        tables = kept.tables.get_or_make(
-            (asked, marked, known_until), lambda: self._tables(kept, asked, marked, known_until)
-        )
+        until = None if known_until is None else Until(known_until, local_day(known_until, policy.time_zone))
+        tables = kept.tables.get_or_make((asked, marked, until), lambda: self._tables(kept, asked, marked, until))
         ends = min(usage_end(holdings, policy, instant) for instant in (as_of, known_until or as_of))
         return Inputs(as_of, tables, holdings, ends, (kept.schema, moment), self._is_demo, self.broken)
 
@@ -216,11 +217,9 @@ class Gatherer:
         newest = snapshot.newest(self._database, kept.schema, as_of)
         return tuple(holding(i, found, newest.get(i), policy, as_of) for i, found in enumerate(kept.deliveries))
 
-    def _tables(
-        self, kept: _Kept, asked: tuple[str, ...] | None, marked: Marked, known_until: datetime | None
-    ) -> Tables:
+    def _tables(self, kept: _Kept, asked: tuple[str, ...] | None, marked: Marked, until: Until | None) -> Tables:
         schema = f"question_{next(self._numbers)}"
-        snapshot.narrow(self._database, kept.schema, schema, asked, marked, known_until)
+        snapshot.narrow(self._database, kept.schema, schema, asked, marked, until)
         tables = Tables(self._database, kept.schema, schema, asked)
         # An evaluation may look at its tables long after others have been asked for.
         weakref.finalize(tables, snapshot.drop, self._database, schema).atexit = False

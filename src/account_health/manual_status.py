@@ -117,7 +117,7 @@ def _activity(workspace: Workspace, assessment: Assessment, evaluation: Evaluati
     """Who says something of which account at what moment."""
     profile = evaluation.profiles[assessment.account.id]
     return Activity(
-        at=workspace.memory.now(),
+        at=workspace.instant(),
         account=assessment.account.id,
         name=profile["name"],
         kind=Kind.STATUS,
@@ -157,6 +157,6 @@ def _expiry(text: str, workspace: Workspace) -> datetime | None:
     if not text:
         return None
     until = asked_instant(text, workspace.policy.time_zone, workspace.clock())
-    if until <= workspace.memory.now():
+    if until <= workspace.instant():
         raise CallerError("The day lies in the past.", "Give one that is still to come, or none.")
     return until

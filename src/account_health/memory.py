@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 import anyio
 
 from account_health.errors import HistoryError
+from account_health.wording import minute
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -70,6 +71,18 @@ class Memory:
     async def ask(self, question: Callable[[Store], _Found]) -> _Found:
         """What the store answers, asked beside the event loop; raises HistoryError."""
         return await anyio.to_thread.run_sync(lambda: question(self.store()))
+
+    async def described(self) -> str:
+        """Where the history is and when all accounts were last recorded, or what is wrong with it."""
+        where = "PostgreSQL" if self.settings.url else str(self.settings.path)
+        if not self.exists:
+            return f"nothing recorded yet; `account-health assess --all` would make {where}"
+        try:
+            run = await self.ask(lambda store: store.last_run())
+        except HistoryError as err:
+            return str(err)
+        last = f"all accounts last recorded as of {minute(run.as_of)}" if run else "no run over all accounts yet"
+        return f"{where}, {last}"
 
     async def statuses(self, as_of: datetime) -> tuple[Mapping[str, Activity], tuple[str, ...]]:
         """Per account the status that somebody set and that holds at an instant; and what is wrong with the history."""

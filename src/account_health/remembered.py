@@ -138,10 +138,13 @@ def trend_line(change: Change) -> str:
 
 
 def _lived(flag: RiskFlag, recalled: Recalled, policy: Policy, as_of: datetime) -> RiskFlag:
-    if flag.state is not FlagState.RAISED or recalled.newest is None:
+    """The flag with its life, if the history knows anything of it; without readings, since somebody first spoke of it."""
+    spoken = [local_day(a.at, policy.time_zone) for a in recalled.said if a.subject == flag.flag]
+    if flag.state is not FlagState.RAISED or not (recalled.newest or spoken):
         return flag
-    since = recalled.newest.flags.since.get(flag.flag, local_day(as_of, policy.time_zone))
-    return flag.model_copy(update={"life": phase_of(flag.flag, since, recalled.said, policy, as_of)})
+    today = local_day(as_of, policy.time_zone)
+    known = recalled.newest.flags.since.get(flag.flag) if recalled.newest else min(spoken)
+    return flag.model_copy(update={"life": phase_of(flag.flag, known or today, recalled.said, policy, as_of)})
 
 
 def phase_of(flag: str, since: date, said: Sequence[Activity], policy: Policy, as_of: datetime) -> FlagPhase:

@@ -9,7 +9,8 @@ delivery happened). A question is a schema beside it, narrowed to the asked acco
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from datetime import date, datetime
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from account_health.connectors.base import Delivery, Relation
 from account_health.model import State
@@ -17,7 +18,6 @@ from account_health.tables import TABLES, columns, dated_by
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from datetime import datetime
 
     from duckdb import DuckDBPyConnection
 
@@ -36,9 +36,15 @@ _ACCOUNT_SOURCE = """
 SELECT account_id, "table", observed_from,
     CASE WHEN list_contains({stale}::VARCHAR[], "table") AND state IN ('observed', 'empty', 'partial') THEN 'stale'
          WHEN list_contains({partial}::VARCHAR[], "table") AND state IN ('observed', 'empty') THEN 'partial'
+         WHEN state = 'observed' AND {bare} THEN 'empty'
          ELSE state END AS state
 FROM merged_state WHERE true
 """
+
+_HAD_NO_ROWS = f"""(account_id, "table") NOT IN (
+    {" UNION ALL ".join(f"SELECT account_id, '{table}' FROM {table}" for table in TABLES)}
+)"""  # noqa: S608 - our own names
+"""Whether an account has none of a question's rows in a table, although the source has later ones."""
 
 _MERGED_STATE = """
 CREATE TABLE merged_state AS
@@ -72,6 +78,13 @@ LEFT JOIN (SELECT unnest($overridden::VARCHAR[]) AS account_id, unnest($override
 """
 
 
+class Until(NamedTuple):
+    """Nothing that happened later is known: an instant (naive UTC) and its day in the policy's time zone."""
+
+    instant: datetime
+    day: date
+
+
 _UNDONE = {
     "ticket": {
         "solved_at": "solved_at",
@@ -82,6 +95,7 @@ _UNDONE = {
         "escalated_at": "escalated_at",
     },
     "invoice": {"paid_at": "paid_at", "status": "paid_at", "last_failed_at": "last_failed_at"},
+    "subscription": {"ended_at": "ended_at"},
 }
 """Columns of rows that were there before, by the column that says when they came to hold what they do."""
 
@@ -111,16 +125,17 @@ def narrow(  # noqa: PLR0913, PLR0917 - what makes a question
     schema: str,
     accounts: Sequence[str] | None,
     marked: tuple[Sequence[str], Sequence[str]],
-    known_until: datetime | None = None,
+    until: Until | None = None,
 ) -> None:
     """Creates the schema of a question about some accounts (None: all) of a snapshot.
 
-    `marked` are the stale and the partial tables. With `known_until` it holds only what had happened by that instant.
+    `marked` are the stale and the partial tables. With `until` it holds only what had happened by then.
     The rows of some accounts are copied, because planning a query over a view on a view costs more than the copy; those
     of all accounts are not.
     """
-    selects = {table: _happened_by(table, known_until) for table in (*TABLES, "source_state")}
-    selects["account_source"] = _ACCOUNT_SOURCE.format(stale=list(marked[0]), partial=list(marked[1]))
+    selects = {table: _happened_by(table, until) for table in (*TABLES, "source_state")}
+    bare = _HAD_NO_ROWS if until else "false"
+    selects["account_source"] = _ACCOUNT_SOURCE.format(stale=list(marked[0]), partial=list(marked[1]), bare=bare)
     with database.cursor() as cursor:
         cursor.execute(f"CREATE SCHEMA {schema}")
         cursor.execute(f"SET search_path = '{schema},{snapshot}'")
@@ -132,17 +147,19 @@ def narrow(  # noqa: PLR0913, PLR0917 - what makes a question
                 cursor.execute(f"CREATE TABLE {name} AS {asked}", {"accounts": list(accounts)})
 
 
-def _happened_by(table: str, known_until: datetime | None) -> str:
-    """The rows of a table as they were at an instant (None: as they are); what carries no date stays as it is."""
-    if known_until is None or table in ("account", "source_state"):
+def _happened_by(table: str, until: Until | None) -> str:
+    """The rows of a table as they were (None: as they are), by the rules of the metrics; what has no date stays."""
+    if until is None or table in ("account", "source_state"):
         return f"SELECT * FROM {table}_all WHERE true"  # noqa: S608 - our own names
-    instant = f"TIMESTAMP '{known_until.isoformat(sep=' ')}'"
-    begins = "created_at" if table == "opportunity" else f'"{TABLES[table].occurred}"'
-    undone = [f"CASE WHEN {at} <= {instant} THEN {c} END AS {c}" for c, at in _UNDONE.get(table, {}).items()]
+    instant, day = f"TIMESTAMP '{until.instant.isoformat(sep=' ')}'", f"DATE '{until.day.isoformat()}'"
+    undone = [f"CASE WHEN {at} >= {instant} THEN NULL ELSE {c} END AS {c}" for c, at in _UNDONE.get(table, {}).items()]
     if table == "opportunity":
-        undone = [f"CASE WHEN close_date <= {instant}::DATE THEN stage_kind ELSE 'open' END AS stage_kind"]
+        undone = [f"CASE WHEN close_date > {day} THEN 'open' ELSE stage_kind END AS stage_kind"]
     replaced = f" REPLACE ({', '.join(undone)})" if undone else ""
-    return f"SELECT *{replaced} FROM {table}_all WHERE coalesce({begins} <= {instant}, true)"  # noqa: S608 - our own names
+    begins = TABLES[table].occurred
+    is_day, is_value = columns(table)[begins] == "DATE", table == "metric_value"
+    happened = f'"{begins}" <= {day if is_day else instant}' if is_day or is_value else f'"{begins}" < {instant}'
+    return f"SELECT *{replaced} FROM {table}_all WHERE coalesce({happened}, true)"  # noqa: S608 - our own names
 
 
 def drop(database: DuckDBPyConnection, schema: str) -> None:

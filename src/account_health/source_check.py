@@ -41,6 +41,7 @@ async def check_sources(workspace: Workspace, as_of: str | None = None) -> Check
         sources=tuple(sources),
         not_connected=missing,
         accounts=len(entries) if inputs else None,
+        history=await workspace.memory.described(),
         advice=(
             *([] if is_listed else [_NO_ACCOUNTS]),
             *_advice(sources, missing, entries),

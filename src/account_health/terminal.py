@@ -50,6 +50,7 @@ def print_sources(checked: CheckedSources) -> None:
     known = "" if checked.accounts is None else f"{checked.accounts} accounts; "
     say(
         f"{known}not connected: {', '.join(checked.not_connected) or 'none'}",
+        f"history: {checked.history}",
         *checked.advice,
         *checked.notices,
     )

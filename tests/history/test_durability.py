@@ -40,7 +40,8 @@ def assert_kept(settings: HistorySettings, acknowledged: Sequence[int]) -> None:
     assert set(by_turn.values()) <= {TOGETHER}
     assert sorted(by_turn) == list(range(1, len(by_turn) + 1))
     assert set(acknowledged) <= by_turn.keys()
-    # At most one turn was kept that nobody could be told of any more, each time somebody was cut off.
+    # Of what was not acknowledged no more is there than the turn in which somebody was cut off.
+    assert len(by_turn) - len(acknowledged) <= KILLS
     assert_consistent(settings)
 
 
@@ -54,11 +55,10 @@ def test_what_was_acknowledged_survives_kill_minus_nine(sqlite_settings: History
         with closing(sqlite3.connect(sqlite_settings.path)) as connection:
             assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
         assert_kept(sqlite_settings, acknowledged)
-        runs = content(sqlite_settings)["run"]
-        assert len(runs) - len(acknowledged) <= KILLS
         # A run whose accounts were kept says so, and no other does.
-        assert [run["done"] for run in runs if run["finished_at"]] == [TOGETHER] * sum(1 for run in runs if run["finished_at"])
+        runs = content(sqlite_settings)["run"]
         assert {(run["done"], run["added"]) for run in runs} <= {(0, 0), (TOGETHER, TOGETHER)}
+        assert {run["done"] for run in runs if run["finished_at"]} <= {TOGETHER}
     assert len(acknowledged) == len(set(acknowledged)) >= KILLS
 
 
@@ -95,6 +95,42 @@ def test_writers_at_once_lose_and_double_nothing(store_settings: HistorySettings
     assert by_account["shared"] == sorted(set(by_account["shared"]))
     assert by_account["shared"][-1] == everything[-1]
     assert_consistent(store_settings)
+
+
+# --- PostgreSQL that goes away ----------------------------------------------------------------------------------------
+
+
+def test_an_open_store_does_not_notice_that_postgresql_was_restarted(
+    postgres: Postgres, postgres_settings: HistorySettings
+) -> None:
+    with closing(Store.open(postgres_settings, clock())) as store:
+        for number in range(1, 4):
+            assert keep(store, *turn(number)) == TOGETHER
+            postgres.restart()
+            assert store.all_at()[0].score == number
+            postgres.restart()
+    assert_kept(postgres_settings, [1, 2, 3])
+
+
+def test_nothing_acknowledged_is_lost_when_postgresql_crashes_during_writes(
+    postgres: Postgres, postgres_settings: HistorySettings
+) -> None:
+    acknowledged: list[int] = []
+    with writing("patiently", address_of(postgres_settings)) as writer:
+        for _ in range(4):
+            heard = [writer.hear() for _ in range(5)]
+            postgres.restart()
+            # What follows was begun before, during or after the crash; the last ones surely after it.
+            while not heard[-1].isdecimal() or int(heard[-1]) < _last(postgres_settings):
+                heard.append(writer.hear())
+            acknowledged += [int(line) for line in heard if line.isdecimal()]
+            assert {line.partition(": ")[0] for line in heard if not line.isdecimal()} <= {"failed"}
+        acknowledged += [int(line) for line in writer.kill() if line.isdecimal()]
+    assert_kept(postgres_settings, acknowledged)
+
+
+def _last(settings: HistorySettings) -> int:
+    return int(content(settings)["assessment"][-1]["score"])
 
 
 # --- Disks ------------------------------------------------------------------------------------------------------------
