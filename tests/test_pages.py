@@ -60,7 +60,10 @@ def test_any_other_text_is_refused(text: str) -> None:
 
 @pytest.mark.parametrize(
     "start",
-    ["", "-1", "+1", " 1", "1 ", "1.0", "1e3", "1_0", "0x1", "\u0661", "\uff11", "\u00b2", "one", "1:1", "9" * 10, "9" * 5000],
+    [
+        "", "-1", "+1", " 1", "1 ", "1.0", "1e3", "1_0", "0x1", "\u0661", "\uff11", "\u00b2", "one", "1:1", "9" * 10,
+        "9" * 5000,
+    ],
 )  # fmt: skip
 def test_a_start_that_was_written_into_a_cursor_is_refused(start: str) -> None:
     assert refusal(forged(start, Wanted()), Wanted()) == REFUSAL

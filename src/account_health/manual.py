@@ -26,8 +26,8 @@ from account_health.connectors.registry import available, load
 from account_health.errors import AccountHealthError
 from account_health.model import STATE_MEANINGS, Source, State
 from account_health.policy import load_policy
-from account_health.recording import RecordedRun
 from account_health.published import Published
+from account_health.recording import RecordedRun
 from account_health.reference import methodology
 from account_health.render import render
 from account_health.server import create_server
@@ -64,6 +64,7 @@ class Item:
 def manual() -> str:
     """REFERENCE.md: every table, state, metric, flag, tool, answer, command, setting and error of this version."""
     served, connectors, live = tools("confirm"), _connectors(), tuple(items(LiveSettings))
+    roots = [*(tool.fn_metadata.output_model for tool in served), RecordedRun]
     return render(
         "reference.md.j2",
         categories=list(_categories(connectors)),
@@ -73,7 +74,7 @@ def manual() -> str:
         methodology=methodology(load_policy()),
         tools=[(tool, list(items(tool.fn_metadata.arg_model))) for tool in served],
         resources=_resources(),
-        answers=[(part, list(items(part))) for part in _parts([*(tool.fn_metadata.output_model for tool in served), RecordedRun])],
+        answers=[(part, list(items(part))) for part in _parts(roots)],
         commands=list(_commands(typer.main.get_command(app), NAME)),
         exit_codes=sorted((code, inspect.getdoc(kind)) for kind, code in EXIT_CODES.items()),
         config=config,

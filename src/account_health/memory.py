@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 import anyio
 
 from account_health.errors import HistoryError
+from account_health.metrics.windows import local_day
 from account_health.wording import minute
 
 if TYPE_CHECKING:
@@ -114,7 +115,7 @@ class Memory:
 
 
 def _recalled(store: Store, account: str, as_of: datetime, policy: Policy, since: datetime | None) -> Recalled:
-    reading = _compared(store, account, as_of, since or as_of - timedelta(days=policy.changes.since_days))
+    reading = _compared(store, account, as_of, since, policy)
     metrics: Mapping[str, tuple[str, ...]] = store.metrics_of([reading.policy]) if reading else {}
     said = [activity for activity in store.said_by_people([account]) if activity.at <= as_of]
     return Recalled(
@@ -126,10 +127,17 @@ def _recalled(store: Store, account: str, as_of: datetime, policy: Policy, since
     )
 
 
-def _compared(store: Store, account: str, as_of: datetime, since: datetime) -> Reading | None:
-    """The reading that held then; where the history is younger, its first one of an earlier instant."""
-    found = store.before(account, since) or store.first(account)
-    return found if found and found.as_of < as_of and found.is_present else None
+def _compared(store: Store, account: str, as_of: datetime, since: datetime | None, policy: Policy) -> Reading | None:
+    """The reading that held then, or else about a month before; where the history is younger, its first one.
+
+    Unless somebody asks for an instant, only a reading of an earlier day says anything.
+    """
+    month_before = as_of - timedelta(days=policy.changes.since_days)
+    found = store.before(account, since or month_before) or store.first(account)
+    if found is None or not found.is_present or found.as_of >= as_of:
+        return None
+    days = [local_day(instant, policy.time_zone) for instant in (found.as_of, as_of)]
+    return found if since or days[0] < days[1] else None
 
 
 def _trend(store: Store, account: str, as_of: datetime, policy: Policy) -> Sequence[tuple[datetime, float | None]]:

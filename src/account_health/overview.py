@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from account_health.errors import HistoryError
 from account_health.history.records import Kind
+from account_health.markup import prose, visible
 from account_health.peers import Peers
 from account_health.readings import profiles_of
 from account_health.selection import Selection
@@ -19,15 +20,17 @@ from account_health.standings import Standings
 from account_health.wording import minute
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Mapping, Sequence
+    from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 
-    from account_health.history.records import Activity
+    from account_health.evaluation import Evaluation
+    from account_health.history.records import Activity, Run
     from account_health.history.store import Store
     from account_health.workspace import Workspace
 
 log = logging.getLogger(__name__)
 _KEPT = 4
 """Standings of a hundred thousand accounts take some hundred megabytes, so few are kept."""
+_SENTENCE = 300
 
 
 @dataclass(frozen=True)
@@ -97,10 +100,12 @@ class Overview:
         instant = workspace.instant(as_of)
         said, notices, recorded = await self._recalled(instant, may_be_recorded=not as_of and not refresh)
         if recorded is not None:
-            note = f"As recorded at {minute(recorded.standings.as_of)} by `assess --all`."
-            return View(recorded, said, (*workspace.notices, note, *notices))
-        standings, problems = await self._computed(instant)
-        return View(Looked.at(standings), said, (*workspace.notices, *problems, *notices))
+            looked, run = recorded
+            note = f"As recorded at {minute(run.as_of)} by `assess --all`."
+            return View(looked, said, (*workspace.notices, note, *self._shown(run.problems), *notices))
+        evaluation = await workspace.evaluate(instant)
+        standings = Standings.of_evaluation(evaluation, profiles_of(evaluation))
+        return View(Looked.at(standings), said, (*workspace.notices, *self._shown(unread(evaluation)), *notices))
 
     async def before(self, instant: datetime) -> Looked | None:
         """How all accounts stood at an earlier instant, as recorded; None if nothing was, or cannot be read."""
@@ -111,24 +116,28 @@ class Overview:
             run = await memory.ask(lambda store: store.last_run(until=instant))
             if run is None:
                 return None
-            return await memory.ask(lambda store: self._read(store, run.as_of))
+            return await memory.ask(lambda store: self._read(store, run, run.as_of))
         except HistoryError as err:
             log.warning("answered without history: %s", err)
             return None
 
     async def _recalled(
         self, instant: datetime, *, may_be_recorded: bool
-    ) -> tuple[Mapping[str, Sequence[Activity]], tuple[str, ...], Looked | None]:
-        """What people said, what is wrong with the history, and the standings of its last run if that is fresh."""
+    ) -> tuple[Mapping[str, Sequence[Activity]], tuple[str, ...], tuple[Looked, Run] | None]:
+        """What people said, what is wrong with the history, and its last run with the standings if that is fresh."""
         memory = self.workspace.memory
         if not memory.exists:
             return {}, (), None
         fresh = timedelta(hours=self.workspace.config.history.fresh_hours)
 
-        def recall(store: Store) -> tuple[list[Activity], Looked | None]:
+        def recall(store: Store) -> tuple[list[Activity], tuple[Looked, Run] | None]:
             run = store.last_run(until=instant) if may_be_recorded and fresh else None
-            is_fresh = run is not None and instant - run.as_of <= fresh
-            return store.said_by_people(), self._read(store, None) if is_fresh else None
+            if run is None or instant - run.as_of > fresh:
+                return store.said_by_people(), None
+            looked = self._read(store, run, None)
+            if looked and looked.standings.as_of > instant:  # a frozen day, and something was recorded since
+                looked = self._read(store, run, run.as_of)
+            return store.said_by_people(), (looked, run) if looked else None
 
         try:
             said, recorded = await memory.ask(recall)
@@ -141,9 +150,12 @@ class Overview:
                 by_account.setdefault(activity.account, []).append(activity)
         return by_account, (), recorded
 
-    def _read(self, store: Store, instant: datetime | None) -> Looked | None:
-        """The recorded standings at an instant (None: the newest), read once for as long as nothing is added."""
-        key = (store.version()[0], instant, self.workspace.policy.ref.hash)
+    def _read(self, store: Store, run: Run, instant: datetime | None) -> Looked | None:
+        """The recorded standings at an instant (None: the newest), read once for as long as nothing is added.
+
+        The run found them to hold, whether it had to add anything or not.
+        """
+        key = (store.version()[0], run.id, instant, self.workspace.policy.ref.hash)
         if key not in self._kept:
             readings = store.all_at(instant)
             if not readings:
@@ -151,11 +163,27 @@ class Overview:
             metrics = store.metrics_of({reading.policy for reading in readings})
             while len(self._kept) >= _KEPT:
                 del self._kept[next(iter(self._kept))]
-            self._kept[key] = Looked.at(Standings.of_readings(readings, metrics, self.workspace.policy))
+            standings = Standings.of_readings(readings, metrics, self.workspace.policy, run.as_of)
+            self._kept[key] = Looked.at(standings)
         return self._kept[key]
 
-    async def _computed(self, instant: datetime) -> tuple[Standings, tuple[str, ...]]:
-        evaluation = await self.workspace.evaluate(instant)
-        standings = Standings.of_evaluation(evaluation, profiles_of(evaluation))
-        failed = dict.fromkeys(f"{h.label} failed: {h.failure}" for h in evaluation.inputs.holdings if h.failure)
-        return standings, (*evaluation.inputs.problems, *failed)
+    def _shown(self, sentences: Iterable[str]) -> Sequence[str]:
+        """Sentences that may quote what a source is called, as a reader of Markdown may see them."""
+        return [prose(text, self.workspace.policy.limits.text_characters) for text in sentences]
+
+
+def unread(evaluation: Evaluation) -> Iterator[str]:
+    """What was not read, so that an account without flags is not taken for one without trouble."""
+    inputs, most = evaluation.inputs, evaluation.policy.limits.name_characters
+    yield from inputs.problems
+    failed: dict[str, list[str]] = {}
+    for holding in inputs.holdings:
+        label = visible(holding.label, most)
+        if holding.failure:
+            failed.setdefault(f"{label} failed: {visible(holding.failure, _SENTENCE)}", []).append(holding.table)
+        elif holding.is_cut and holding.note:
+            yield f"{label}, {holding.table}: {visible(holding.note, _SENTENCE)}"
+        if holding.table == "account" and holding.rejected_total and not holding.failure:
+            yield f"{label}: {holding.rejected_total} accounts could not be read and are missing here."
+    for failure, tables in failed.items():
+        yield f"{failure} ({', '.join(tables)})"

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 
 from account_health.errors import CallerError
+
+_PLACE = re.compile(r"([0-9]{1,9}):([0-9a-f]+)")
+"""Where a page starts and of which question; Python refuses to read numbers of thousands of digits."""
 
 
 def cursor_after(end: int, question: object) -> str:
@@ -21,12 +25,12 @@ def start_of(cursor: str, question: object) -> int:
         text = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode("ascii")
     except ValueError:
         text = ""
-    start, _, asked = text.partition(":")
-    if not (start.isascii() and start.isdecimal()) or asked != _fingerprint(question):
+    found = _PLACE.fullmatch(text)
+    if found is None or found[2] != _fingerprint(question):
         raise CallerError(
             "This cursor belongs to no page of this search.", "Leave it out, or pass next_cursor unchanged."
         )
-    return int(start)
+    return int(found[1])
 
 
 def _fingerprint(question: object) -> str:

@@ -138,7 +138,7 @@ def trend_line(change: Change) -> str:
 
 
 def _lived(flag: RiskFlag, recalled: Recalled, policy: Policy, as_of: datetime) -> RiskFlag:
-    """The flag with its life, if the history knows anything of it; without readings, since somebody first spoke of it."""
+    """The flag with its life, if the history knows of it; without readings, since somebody first spoke of it."""
     spoken = [local_day(a.at, policy.time_zone) for a in recalled.said if a.subject == flag.flag]
     if flag.state is not FlagState.RAISED or not (recalled.newest or spoken):
         return flag

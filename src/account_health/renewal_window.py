@@ -33,7 +33,7 @@ class RenewalWindow:
         """
         words = " ".join(text.casefold().split())
         try:
-            if found := re.fullmatch(r"(?:next )?(\d{1,4})(?: ?d(?:ays)?)?", words):
+            if found := re.fullmatch(r"(?:next )?(\d{1,4})(?: ?d(?:ays?)?)?", words):
                 number = int(found[1])
                 is_year = len(found[1]) == len("2026") and words == found[1]
                 return _year(number) if is_year else cls(today, today + timedelta(days=number))

@@ -15,7 +15,7 @@ from account_health.pages import cursor_after, start_of
 from account_health.published import Published
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Sequence
 
     from account_health.directory import Directory, Entry
     from account_health.evaluation import Evaluation
@@ -26,7 +26,6 @@ NOT_SCORED = "not_scored"
 TIERS = tuple(severity.value for severity in Severity)
 BANDS = (*(band.value for band in Band), NOT_SCORED)
 """What a search may ask for."""
-_SENTENCE = 300
 _SEARCHED = "A live list of accounts was searched by its own means, which may miss parts of words."
 
 
@@ -81,6 +80,7 @@ async def search(  # noqa: PLR0913, PLR0917 - what the tool and the command line
     vocabulary: str = "",
 ) -> FoundAccounts:
     """The page of accounts that fit, sorted by name; raises CallerError for a wrong band, tier, flag or cursor."""
+    from account_health.overview import unread
     from account_health.vocabularies import vocabulary_named
 
     _require_known(wanted, workspace.policy.flags)
@@ -88,8 +88,8 @@ async def search(  # noqa: PLR0913, PLR0917 - what the tool and the command line
         vocabulary_named(workspace.policy, vocabulary)
     instant = workspace.instant(as_of)
     directory, fitting = await _fitting(workspace, wanted, instant)
-    statuses, unread = await workspace.memory.statuses(instant)
-    notices = (*workspace.notices, *([] if directory.is_complete else [_SEARCHED]), *unread)
+    statuses, unknown = await workspace.memory.statuses(instant)
+    notices = (*workspace.notices, *([] if directory.is_complete else [_SEARCHED]), *unknown)
     start = start_of(cursor, wanted)
     if wanted.status:
         fitting = [entry for entry in fitting if _has_status(statuses.get(entry.id), wanted.status)]
@@ -107,7 +107,7 @@ async def search(  # noqa: PLR0913, PLR0917 - what the tool and the command line
         accounts=tuple(_brief(evaluation, entry, statuses.get(entry.id), vocabulary) for entry in page),
         total=len(fitting),
         next_cursor=cursor_after(end, wanted) if end < len(fitting) else None,
-        notices=(*notices, *_incomplete(evaluation)),
+        notices=(*notices, *unread(evaluation)),
     )
 
 
@@ -125,23 +125,6 @@ async def _fitting(workspace: Workspace, wanted: Wanted, instant: datetime) -> t
 def _has_status(status: Activity | None, wanted: str) -> bool:
     word = status.after if status and status.after else "none"
     return word.casefold() == wanted.strip().casefold()
-
-
-def _incomplete(evaluation: Evaluation) -> Iterator[str]:
-    """What was not read, so that an account without flags is not taken for one without trouble."""
-    inputs = evaluation.inputs
-    yield from inputs.problems
-    failed: dict[str, list[str]] = {}
-    for holding in inputs.holdings:
-        label = visible(holding.label, evaluation.policy.limits.name_characters)
-        if holding.failure:
-            failed.setdefault(f"{label} failed: {visible(holding.failure, _SENTENCE)}", []).append(holding.table)
-        elif holding.is_cut and holding.note:
-            yield f"{label}, {holding.table}: {visible(holding.note, _SENTENCE)}"
-        if holding.table == "account" and holding.rejected_total and not holding.failure:
-            yield f"{label}: {holding.rejected_total} accounts could not be read and are missing here."
-    for failure, tables in failed.items():
-        yield f"{failure} ({', '.join(tables)})"
 
 
 def _require_known(wanted: Wanted, flags: Iterable[str]) -> None:

@@ -75,8 +75,8 @@ class Selection:
         chosen = np.ones(len(self.standings.accounts), dtype=bool)
         for wanted, groups in ((segment, self.segments), (owner, self.owners)):
             if wanted:
-                codes = [code for code, name in enumerate(groups.names) if folded(name) == folded(wanted)]
-                chosen &= np.isin(groups.codes, codes)
+                named = ((-1, ""), *enumerate(groups.names))
+                chosen &= np.isin(groups.codes, [code for code, name in named if folded(name) == folded(wanted)])
         return chosen
 
     def customers(self, segment: str = "", owner: str = "") -> Bools:
@@ -86,12 +86,12 @@ class Selection:
 
 def _grouped(words: Sequence[str | None]) -> Groups:
     """Words that differ only in case or blanks are one group, named as it is first written."""
-    names: dict[str, int] = {}
+    names: dict[str, int] = {"": -1}  # what a reader cannot see names nothing
     written: dict[str, int] = {}
     shown: list[str] = []
     codes = np.full(len(words), -1, dtype=np.int_)
     for row, text in enumerate(words):
-        if text is None or not text.strip():
+        if text is None:
             continue
         if text not in written:
             key = folded(text)

@@ -81,9 +81,16 @@ class Standings:
 
     @classmethod
     def of_readings(
-        cls, readings: Sequence[Reading], metrics: Mapping[str, tuple[str, ...]], policy: Policy
+        cls,
+        readings: Sequence[Reading],
+        metrics: Mapping[str, tuple[str, ...]],
+        policy: Policy,
+        confirmed: datetime | None = None,
     ) -> Standings:
-        """The standings of at least one reading under a policy; `metrics` are those of the policies of the readings."""
+        """The standings of at least one reading under a policy; `metrics` are those of the policies of the readings.
+
+        `confirmed` is when they were last found to hold, if that was later than they were made.
+        """
         packed = [(r.packed.values, r.packed.marks, metrics[r.policy]) for r in readings]
         matrix = unpack([reading.account for reading in readings], packed, policy)
         rubric = Rubric.of(policy)
@@ -91,7 +98,7 @@ class Standings:
         return cls(
             policy=policy,
             rubric=rubric,
-            as_of=max(reading.as_of for reading in readings),
+            as_of=max(*(reading.as_of for reading in readings), confirmed or readings[0].as_of),
             is_recorded=True,
             profiles=tuple(reading.profile for reading in readings),
             matrix=matrix,

@@ -31,9 +31,9 @@ STARTER = """\
 # all_accounts_seconds = 900  # how long one about all accounts waits
 # keep_seconds = 300          # how long the answer of a live source is used again; when it was read is shown
 
-# [history]                   # `account-health assess --all` keeps assessments, best every day: changes, trends, portfolio
+# [history]                   # what `account-health assess --all` keeps, best every day: changes, trends, portfolio
 # path = "history.sqlite"     # default: a file of its own in your data folder
-# url = { env = "ACCOUNT_HEALTH_HISTORY" }  # or PostgreSQL, for several machines: postgresql://user:password@host/name
+# url = { env = "HISTORY_URL" }  # or PostgreSQL, for several machines: postgresql://user:password@host/name
 # keep_days = 1100            # an account's last assessment and what people wrote stay
 
 # Files: put account.csv, ticket.csv, usage_day.csv, invoice.csv, survey_response.csv, touchpoint.csv,
