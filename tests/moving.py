@@ -102,7 +102,7 @@ def workspace_given(
 _LEVELS = {
     "green": (80, 1, 6, 10, 95),
     "yellow": (50, 14, 3, 7, 70),
-    "red": (0, 30, 0, 0, 40),
+    "red": (0, 30, 0, 7, 40),
     "not_scored": (),
 }
 _MEASURED = ("seat_utilisation_pct", "days_since_last_activity", "features_adopted", "nps_latest", "csat_90d")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, reject, settings
 from hypothesis import strategies as st
 
 from account_health.chronicle import StatusWord
@@ -98,11 +98,15 @@ METRIC_VALUES = st.fixed_dictionaries(
 )
 
 
+@settings(suppress_health_check=[HealthCheck.filter_too_much])
 @given(vocabulary=vocabularies(), values=st.lists(METRIC_VALUES, min_size=1, max_size=4), score=SCORES)
 def test_every_vocabulary_that_a_policy_accepts_has_a_word_for_every_account(
     vocabulary: dict[str, Any], values: list[dict[str, float]], score: float | None
 ) -> None:
-    policy = policy_with(vocabulary)
+    try:
+        policy = policy_with(vocabulary)
+    except PolicyError:
+        reject()  # a word that can never hold
     checked = policy.vocabularies["uman"]
     readings = [reading(f"a{i}", packed=packed(known, policy)) for i, known in enumerate(values)]
     names = {reading.policy: tuple(policy.metrics) for reading in readings}
@@ -367,3 +371,19 @@ def test_faults_of_several_vocabularies_are_named_at_once() -> None:
 def test_a_policy_without_vocabularies_is_refused() -> None:
     with pytest.raises(PolicyError, match="vocabularies: Dictionary should have at least 1 item"):
         parse_policy({**default_document(), "vocabularies": {}}, "mine.toml")
+
+
+@pytest.mark.parametrize(
+    ("words", "not_scored", "fault"),
+    [
+        ([{"word": "Good", "from": 50}, {"word": "Great", "from": 75}, {"word": "Bad"}], "", "'Great' can never hold"),
+        ([{"word": "Good"}, {"word": "Bad"}], "", "'Bad' can never hold"),
+        ([{"word": "Good", "from": 50}, {"word": "None"}], "", "a word means that nothing is assigned"),
+        ([{"word": "Good", "from": 50}, {"word": "Unset"}], "unset", "a word means that nothing is assigned"),
+    ],
+)
+def test_a_word_that_cannot_be_said_is_a_fault_of_the_policy(
+    words: list[dict[str, Any]], not_scored: str, fault: str
+) -> None:
+    with pytest.raises(PolicyError, match=fault):
+        policy_with({"words": words, "not_scored": not_scored})

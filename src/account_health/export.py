@@ -9,7 +9,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import re
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
@@ -22,7 +21,7 @@ import numpy as np
 from account_health.csv_cells import safe_cell
 from account_health.errors import CallerError
 from account_health.flags import SEVERITIES
-from account_health.markup import visible
+from account_health.markup import STEERING, visible
 from account_health.model import FlagState
 from account_health.standings import BANDS
 from account_health.vocabularies import conditions, status_word, vocabulary_named
@@ -46,8 +45,6 @@ _BAND_WORDS = (*(band.value for band in BANDS), None)
 _FLAG_WORDS = (*(severity.value for severity in SEVERITIES), FlagState.CLEAR.value, FlagState.UNKNOWN.value)
 _CLEAR, _UNKNOWN = len(SEVERITIES), len(SEVERITIES) + 1
 _UNSCORED = -1
-_STEERING = re.compile("[\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\U000e0000-\U000e007f]")
-"""Control, invisible and bidirectional characters that JSON itself would leave as they are; an id may hold them."""
 
 
 @dataclass(frozen=True)
@@ -225,7 +222,7 @@ def _as_json(table: Sequence[Column], view: View) -> bytes:
     text = json.dumps(rest, ensure_ascii=False, indent=2)
     if accounts:
         text = text.replace("[]", "[\n" + ",\n".join(accounts) + "\n  ]", 1)
-    return _STEERING.sub(lambda found: json.dumps(found[0])[1:-1], text).encode("utf-8", "replace")
+    return STEERING.sub(lambda found: json.dumps(found[0])[1:-1], text).encode("utf-8", "replace")
 
 
 def _object(account: Mapping[str, object]) -> str:

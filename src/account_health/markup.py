@@ -23,6 +23,10 @@ _ACTIVE = re.compile(r"[\\`*\[\]<|~$]|(?<![^\W_])_|_(?![^\W_])|&(?=#?\w+;)|(?<!\
 _EMPTY = "(empty)"
 
 
+STEERING = re.compile("[\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\U000e0000-\U000e007f]")
+"""Control, invisible and bidirectional characters that JSON itself would leave as they are."""
+
+
 def visible(text: str, limit: int) -> str:
     """One line of visible characters, NFC, at most `limit` of them; what was cut shows as an ellipsis."""
     text = _BLANK.sub("", text.encode("utf-8", "replace").decode())

@@ -10,7 +10,7 @@ from account_health.published import Published
 class Money(Published):
     """A sum of annual recurring revenue in one currency."""
 
-    currency: str = Field(description="ISO 4217 code")
+    currency: str = Field(description="ISO 4217 code, or `unknown` where none is recorded")
     amount: float = Field(description="The sum")
     accounts: int = Field(description="Accounts it is the sum of")
 

@@ -99,6 +99,11 @@ class Word(Part):
     bands: tuple[Band, ...] = ()
     when: tuple[str, ...] = ()
 
+    def covers(self, other: Word) -> bool:
+        """Whether this word surely holds wherever the other does."""
+        has_bands = not self.bands or (set(other.bands) <= set(self.bands) and bool(other.bands))
+        return self.is_plain and has_bands and self.from_ <= other.from_
+
     @property
     def is_plain(self) -> bool:
         """Whether score and band alone decide about it."""
@@ -124,8 +129,14 @@ class Vocabulary(Part):
         last = self.words[-1]
         if last.from_ or last.bands or last.when:
             raise ValueError("the last word must hold without conditions")
-        if len({word.word.casefold() for word in self.words}) < len(self.words):
+        words = [word.word.casefold() for word in self.words]
+        if len(set(words)) < len(words):
             raise ValueError("a word stands twice")
+        if {self.not_scored.casefold(), "none"} & set(words):
+            raise ValueError("a word means that nothing is assigned")
+        hidden = [b.word for at, b in enumerate(self.words) if any(a.covers(b) for a in self.words[:at])]
+        if hidden:
+            raise ValueError(f"{hidden[0]!r} can never hold, because a word before it always does")
         return self
 
     @property

@@ -49,7 +49,7 @@ class Selection:
     @cached_property
     def currencies(self) -> Groups:
         """Accounts by the currency of their ARR; those without an amount belong to none."""
-        return _grouped([None if p.arr is None else p.currency for p in self.standings.profiles])
+        return _grouped([None if p.arr is None else p.currency or "unknown" for p in self.standings.profiles])
 
     def money(self, rows: Ints) -> tuple[Money, ...]:
         """The ARR of some accounts: all that has a rate in the base currency first, then each other currency."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -13,7 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
-from account_health.markup import visible
+from account_health.markup import STEERING, visible
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -22,8 +21,6 @@ if TYPE_CHECKING:
     from account_health.published import Published
 
 _LINE = 2000
-_STEERING = re.compile("[\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\U000e0000-\U000e007f]")
-"""Control, invisible and bidirectional characters that JSON itself would leave as they are."""
 
 
 def print_sources(checked: CheckedSources) -> None:
@@ -73,7 +70,7 @@ def print_table(names: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
 def print_json(answer: Published) -> None:
     """The published JSON of an answer, indented; what could steer a terminal is written as an escape."""
     text = json.dumps(answer.as_json(), ensure_ascii=False, indent=2)
-    write(_STEERING.sub(lambda found: json.dumps(found[0])[1:-1], text))
+    write(STEERING.sub(lambda found: json.dumps(found[0])[1:-1], text))
 
 
 def write(text: str) -> None:

@@ -120,17 +120,14 @@ def test_nothing_acknowledged_is_lost_when_postgresql_crashes_during_writes(
         for _ in range(4):
             heard = [writer.hear() for _ in range(5)]
             postgres.restart()
-            # What follows was begun before, during or after the crash; the last ones surely after it.
-            while not heard[-1].isdecimal() or int(heard[-1]) < _last(postgres_settings):
+            there = int(content(postgres_settings)["assessment"][-1]["score"])
+            while str(there + 1) not in heard:  # which is begun after the crash, or goes on after it
                 heard.append(writer.hear())
+                assert heard[-1]
             acknowledged += [int(line) for line in heard if line.isdecimal()]
             assert {line.partition(": ")[0] for line in heard if not line.isdecimal()} <= {"failed"}
         acknowledged += [int(line) for line in writer.kill() if line.isdecimal()]
     assert_kept(postgres_settings, acknowledged)
-
-
-def _last(settings: HistorySettings) -> int:
-    return int(content(settings)["assessment"][-1]["score"])
 
 
 # --- Disks ------------------------------------------------------------------------------------------------------------

@@ -184,20 +184,16 @@ def export(
     is_demo: DemoOption = False,
 ) -> None:
     """Export every account with score, statuses, flags and dimensions, for lists and reports elsewhere."""
-    from account_health.export import export_accounts
+    from account_health.export import exported
     from account_health.overview import Overview
+    from account_health.vocabularies import vocabulary_named
 
     async def ask(workspace: Workspace) -> None:
-        exported = await export_accounts(
-            Overview(workspace),
-            to,
-            as_of or None,
-            vocabulary=vocabulary,
-            segment=segment,
-            owner=owner,
-            refresh=refresh,
-        )
-        write_bytes(exported) if output is None else save_bytes(output, exported)
-        say(*workspace.notices)
+        if vocabulary:
+            vocabulary_named(workspace.policy, vocabulary)
+        view = await Overview(workspace).view(as_of or None, refresh=refresh)
+        content = exported(view, to, vocabulary=vocabulary, segment=segment, owner=owner)
+        write_bytes(content) if output is None else save_bytes(output, content)
+        say(*view.notices)
 
     ask_workspace(configured(config, is_demo=is_demo), ask)

@@ -98,6 +98,8 @@ def _engine(settings: HistorySettings) -> Engine:
         url = make_url(settings.url.get_secret_value())
         if url.get_backend_name() != "postgresql":
             raise HistoryError("The address of the history is none of PostgreSQL.", "Write postgresql://...")
+        if "@" in (url.host or ""):
+            raise ValueError  # a part of the password, which must not be looked up as the name of a host
         # psycopg 3, whatever driver the address names; a connection that the server has dropped is replaced unnoticed.
         return create_engine(
             url.set(drivername="postgresql+psycopg"),
@@ -105,11 +107,13 @@ def _engine(settings: HistorySettings) -> Engine:
             connect_args={"connect_timeout": _CONNECT_SECONDS},
             hide_parameters=True,
         )
-    except (ArgumentError, ValueError) as err:
+    except (ArgumentError, NoSuchModuleError, ValueError):
+        # Not even the cause is kept: whoever mistakes the place of the password finds it in the words of the driver.
         raise HistoryError(
-            "The address of the history cannot be read.", "Write postgresql://USER@HOST/DATABASE."
-        ) from err
-    except (ImportError, NoSuchModuleError) as err:
+            "The address of the history cannot be read.",
+            "Write postgresql://USER:PASSWORD@HOST/DATABASE, and %40 for an @ in the password.",
+        ) from None
+    except ImportError as err:
         raise HistoryError(
             "The driver of PostgreSQL is not installed.", "Install it: pip install 'account-health[postgres]'."
         ) from err
@@ -150,17 +154,18 @@ def _begin_sqlite(connection: Connection) -> None:
 
 @contextmanager
 def _faults() -> Iterator[None]:
-    """What the database says, in our words; its own may hold an address with a password."""
+    """What the database says, in our words; its own may hold parts of an address, a password among them."""
     try:
         yield
     except DBAPIError as err:
-        raise HistoryError(f"The history cannot be used: {_said(err)}.", _ELSEWHERE) from err
+        raise HistoryError(f"The history cannot be used: {_said(err)}.", _ELSEWHERE) from None
     except PoolTimeout as err:
         raise HistoryError("The history cannot be used: every connection is busy.", _ELSEWHERE) from err
 
 
 _CAUSES = {
     "disk is full": "the disk is full",
+    "no space left": "the disk is full",
     "disk i/o": "the disk cannot be written",
     "readonly": "it may only be read",
     "lock timeout": "somebody else has been writing for too long",
@@ -169,9 +174,10 @@ _CAUSES = {
     "not a database": "the file is no history",
     "unable to open": "the file cannot be opened",
     "password": "the database does not accept the credentials",
-    "does not exist": "there is no such database or table",
-    "connect": "the database cannot be reached",
+    "permission": "the database does not allow it",
+    "does not exist": "there is no such database, table or user",
     "terminat": "the database has closed the connection",
+    "connect": "the database cannot be reached",
 }
 
 
