@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import resource
 import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 
@@ -38,6 +39,18 @@ def milliseconds(act: Callable[[], object]) -> float:
     start = time.perf_counter()
     act()
     return (time.perf_counter() - start) * 1000
+
+
+async def awaited_milliseconds(act: Callable[[], Awaitable[object]]) -> float:
+    """The same of one call that is awaited."""
+    start = time.perf_counter()
+    await act()
+    return (time.perf_counter() - start) * 1000
+
+
+def peak_mb() -> float:
+    """The most memory that this process has taken up so far."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def in_turns(times: int, *acts: Callable[[], float]) -> list[float]:

@@ -1,4 +1,4 @@
-"""Generated accounts: 100,000 of them as Parquet files, plain or with what most CRMs and billing systems know besides."""
+"""Generated accounts: 100,000 of them as Parquet files, with their use and tickets, or known on four sides."""
 
 from __future__ import annotations
 
@@ -42,7 +42,8 @@ _FULL = {
         CASE WHEN hash(i + 1) % 20 > 0 THEN issued_at + to_days((hash(i + 2) % 20)::INT) END AS paid_at
         FROM range(300000) t(i)""",
     "survey_response": """SELECT 'r' || i AS response_id, 'a' || i * 3 // 2 AS account_id, 'p' || i AS respondent,
-        'nps' AS kind, hash(i) % 11 AS score, TIMESTAMP '2026-11-20' - to_hours((hash(i + 1) % 4000)::INT) AS responded_at
+        'nps' AS kind, hash(i) % 11 AS score,
+        TIMESTAMP '2026-11-20' - to_hours((hash(i + 1) % 4000)::INT) AS responded_at
         FROM range(66666) t(i)""",
 }
 
@@ -53,7 +54,7 @@ def write_plain(folder: Path) -> None:
 
 
 def write_full(folder: Path) -> None:
-    """The same with segments, owners, money, contracts, invoices and survey answers, known on four sides."""
+    """The same with segments, owners, money, contracts, invoices and survey answers."""
     _write(folder, _FULL)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import resource
 import statistics
 import subprocess
 import sys
@@ -29,7 +28,7 @@ from account_health.identity import Known, Record
 from account_health.model import Source
 from account_health.policy import load_policy
 from account_health.workspace import open_database
-from figures import Figure
+from figures import Figure, peak_mb
 
 if TYPE_CHECKING:
     import duckdb
@@ -175,13 +174,13 @@ async def _bulk(port: int) -> None:
     database = open_database()
     stripe = Stripe("stripe", settings, _context(database))
     gatherer = _gatherer([stripe], database)
-    policy, at_start = load_policy(), _peak()
+    policy, at_start = load_policy(), peak_mb()
     began = time.perf_counter()
     inputs = await gatherer.gather(policy, _AS_OF)
     took = (time.perf_counter() - began) * 1000
     if inputs.tables.rows("SELECT count(*) AS n FROM invoice")[0]["n"] != _ACCOUNTS:
         raise RuntimeError("Not every invoice arrived.")
-    found = {"took": took, "calls": await _calls(port), "peak": _peak(), "at start": at_start}
+    found = {"took": took, "calls": await _calls(port), "peak": peak_mb(), "at start": at_start}
     began = time.perf_counter()
     await _read_alone(port)
     floor = (time.perf_counter() - began) * 1000
@@ -207,10 +206,6 @@ async def _read_alone(port: int) -> None:
     async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client, anyio.create_task_group() as group:
         for path in _LISTS:
             group.start_soon(read, path)
-
-
-def _peak() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 if __name__ == "__main__":

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import resource
 import subprocess
 import sys
 import tempfile
@@ -19,7 +18,7 @@ from account_health.flags import check_flags
 from account_health.metrics.measure import measure
 from account_health.scoring import Rubric, score_matrix
 from account_health.workspace import Workspace
-from figures import Figure, NotMeasured, milliseconds
+from figures import Figure, NotMeasured, milliseconds, peak_mb
 from generated import AS_OF, write_plain
 
 _RAVENSTACK = Path(__file__).parents[1] / "examples" / "ravenstack" / "account-health.toml"
@@ -83,7 +82,7 @@ async def _bulk(folder: Path) -> None:
     if not scores.scored.any():
         raise RuntimeError("None of the generated accounts was scored: the files no longer fit the tables.")
     steps = {name: (marks[i + 1] - marks[i]) * 1000 for i, name in enumerate(("load", "measure", "score", "flags"))}
-    print(json.dumps(steps | {"peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}))
+    print(json.dumps(steps | {"peak": peak_mb()}))
 
 
 if __name__ == "__main__":

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import json
-import resource
 import subprocess
 import sys
 import tempfile
@@ -18,7 +17,7 @@ import anyio
 from account_health.config import Config, HistorySettings, SourceConfig
 from account_health.recording import record_all
 from account_health.workspace import Workspace
-from figures import Figure
+from figures import Figure, peak_mb
 from generated import ACCOUNTS, AS_OF, write_full
 
 _VALUE_AND_MARK = 9
@@ -26,7 +25,7 @@ _VALUE_AND_MARK = 9
 
 
 def assess_all_100k() -> Sequence[Figure]:
-    """`assess --all` over 100,000 accounts, in a process of its own; the peer is evaluating them and keeping nothing."""
+    """`assess --all` over 100,000 accounts in a process of its own; the peer evaluates them and keeps nothing."""
     with tempfile.TemporaryDirectory() as folder:
         write_full(Path(folder))
         done = subprocess.run([sys.executable, __file__, folder], stdout=subprocess.PIPE, check=True)
@@ -73,26 +72,22 @@ async def _assess_all(folder: Path) -> None:
     config = generated_config(folder)
     began = time.perf_counter()
     packed = await _evaluated(config) * ACCOUNTS
-    found = {"evaluated": (time.perf_counter() - began) * 1000, "evaluated peak": _peak(), "packed": packed}
+    found = {"evaluated": (time.perf_counter() - began) * 1000, "evaluated peak": peak_mb(), "packed": packed}
     days = {"first": (AS_OF, ACCOUNTS), "again": (AS_OF, 0), "next": (AS_OF + timedelta(days=1), ACCOUNTS)}
     for name, (day, expected) in days.items():
         gc.collect()
         began = time.perf_counter()
         added = await recorded(config, day)
-        found |= {name: (time.perf_counter() - began) * 1000}
+        found[name] = (time.perf_counter() - began) * 1000
         if added < expected / 2 or added > expected:
             raise RuntimeError(f"A run that should have added {expected} assessments or most of them added {added}.")
         if name == "first":
-            found |= {"size": _size(folder), "peak": _peak()}
+            found |= {"size": _size(folder), "peak": peak_mb()}
     print(json.dumps(found | {"next size": _size(folder)}))
 
 
 def _size(folder: Path) -> int:
     return sum(file.stat().st_size for file in folder.glob("history.sqlite*"))
-
-
-def _peak() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 if __name__ == "__main__":

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import resource
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -15,7 +14,7 @@ import numpy as np
 
 from account_health.policy import load_policy
 from account_health.scoring import Rubric, score
-from figures import Figure, in_turns, milliseconds
+from figures import Figure, in_turns, milliseconds, peak_mb
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -128,7 +127,7 @@ def _million() -> None:
     floor = milliseconds(lambda: _floor(values, rubric))
     took = milliseconds(lambda: score(values, known, applicable, rubric))
     inputs = (values.nbytes + known.nbytes + applicable.nbytes) / 2**20
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    peak = peak_mb()
     print(json.dumps({"score": took, "floor": floor, "inputs": inputs, "peak": peak}))
 
 

@@ -82,7 +82,9 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> Config:
 
 @pytest.fixture
 def recorded_copy(recorded: Config, tmp_path: Path) -> Config:
-    """The same with a history of this test's own, to write into."""
-    from moving import with_copied_history  # noqa: PLC0415 - other tests need none of it
+    """The same rows and the same history in a folder of this test's own, to change."""
+    from moving import copied  # noqa: PLC0415 - other tests need none of it
 
-    return with_copied_history(recorded, tmp_path / "history.sqlite")
+    folder = tmp_path / "copy"
+    folder.mkdir()
+    return copied(recorded, folder)

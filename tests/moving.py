@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 import sqlite3
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
@@ -44,11 +46,23 @@ def moving_config(folder: Path) -> Config:
     return Config(folder, (source,), history=HistorySettings(path=folder / "history.sqlite"))
 
 
-def with_copied_history(config: Config, path: Path) -> Config:
-    """The same configuration with a copy of its history."""
+def copied(config: Config, folder: Path) -> Config:
+    """The same rows and the same history in another folder, to change."""
+    for file in config.folder.glob("*.jsonl"):
+        shutil.copy(file, folder)
+    path = folder / history_of(config).name
     with closing(sqlite3.connect(history_of(config))) as old, closing(sqlite3.connect(path)) as new:
         old.backup(new)
-    return replace(config, history=replace(config.history, path=path))
+    return replace(config, folder=folder, history=replace(config.history, path=path))
+
+
+def left_out(config: Config, account: str) -> None:
+    """Takes an account off the list of accounts."""
+    file = config.folder / "account.jsonl"
+    lines = file.read_text("utf-8").splitlines()
+    kept = [line for line in lines if json.loads(line)["account_id"] != account]
+    assert len(kept) == len(lines) - 1
+    file.write_text("\n".join(kept), "utf-8")
 
 
 def history_of(config: Config) -> Path:

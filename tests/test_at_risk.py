@@ -198,6 +198,7 @@ async def test_a_tier_is_the_least_urgent_one_that_is_listed() -> None:
         found = await listed(workspace, tier=tier)
         assert [account.id for account in found.accounts] == list(RAISING)[: place + 1]
         assert found.tiers == {other: int(at <= place) for at, other in enumerate(RAISING)}
+        assert found.summary.startswith(f"{place + 1} of 4 accounts need attention (tier {tier} or more urgent): ")
 
 
 async def test_the_accounts_with_the_highest_arr_are_taken_before_asking_who_is_at_risk() -> None:

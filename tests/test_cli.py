@@ -2,40 +2,65 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import re
+import tempfile
+from dataclasses import replace
 from importlib import import_module
 from importlib.metadata import entry_points
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import duckdb
 import pytest
 from typer.testing import CliRunner
 
 from account_health import cli
+from account_health import config as configuration
+from account_health.cli import asking
 from account_health.policy import load_policy
-from doors import CANARY, DAY, configured, run
+from doors import CANARY, DAY, clock, configured, run
+from moving import history_of, rows_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from typer.testing import Result
+
+    from account_health.config import Config
 
 ACCOUNTS = "account_id,name,domains,renewal_date\nA-1,Acme,acme.example,2026-12-01\nB-1,Beta,,\n"
 FRESH = "account_id,name,updated_at\nA-1,Acme,2026-11-20\n"
 HOSTILE = "\x1b]0;owned\x07\x1b[31mRed\x9b2J\u202e\x08\x00"
+TABLE_HEADER = "id\tname\tscore\tband\ttier\tflags\trenewal"
 CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2066-\u2069]")
 
 
 @pytest.fixture
 def ask(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
-    """The command inside this process, standing in an empty folder, with nobody's configuration."""
+    """The command inside this process, standing in an empty folder, with nobody's configuration and history."""
     monkeypatch.chdir(tmp_path)
     for name in [name for name in os.environ if name.startswith(("ACCOUNT_HEALTH_", "XDG_"))]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("HOME", str(tmp_path))
+    # Where the demo keeps its history was decided when the module was imported, so it would be that of all tests.
+    own = replace(configuration.DEMO.history, path=tmp_path / "demo.sqlite")
+    monkeypatch.setattr(configuration, "DEMO", replace(configuration.DEMO, history=own))
     return lambda *arguments: CliRunner().invoke(cli.app, [str(part) for part in arguments])
+
+
+@pytest.fixture
+def ask_recorded(
+    ask: Callable[..., Result], recorded_copy: Config, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., Result]:
+    """The command on the last day of recorded accounts, standing in the folder of their configuration."""
+    lines = '[sources.rows]\nconnector = "files"\nfolder = "."\n[history]\npath = "history.sqlite"\n'
+    (recorded_copy.folder / "account-health.toml").write_text(lines, "utf-8")
+    monkeypatch.chdir(recorded_copy.folder)
+    monkeypatch.setattr(asking, "now", clock)
+    return ask
 
 
 def done(result: Result) -> str:
@@ -92,6 +117,7 @@ def test_list_prints_a_page_of_accounts_and_how_many_there_are(ask: Callable[...
     assert all(found["id"] and found["name"] for found in page["accounts"])
     result = ask("list", "--demo", "--as-of", DAY, "--limit", 3)
     assert [len(line.split("\t")) for line in done(result).splitlines()] == [7] * 4
+    assert done(result).splitlines()[0] == TABLE_HEADER
     assert result.stderr == "3 of 13 accounts\nDemo data: these accounts are fictional.\n"
 
 
@@ -146,8 +172,243 @@ def test_policy_check_and_show_need_no_configuration(ask: Callable[..., Result])
 
 def test_help_names_every_verb(ask: Callable[..., Result]) -> None:
     text = done(ask("--help"))
-    for verb in ("demo", "report", "list", "inputs", "sources", "policy", "init", "serve"):
+    verbs = "demo report list inputs assess at-risk portfolio changes explain export status flag sources policy init"
+    for verb in (*verbs.split(), "serve"):
         assert re.search(rf"\b{verb}\b", text)
+
+
+# --- All accounts, and time -------------------------------------------------------------------------------------------
+
+
+def test_assess_records_one_account_or_all_and_says_what_it_did(ask: Callable[..., Result], tmp_path: Path) -> None:
+    demo = replace(configuration.DEMO)
+    assert history_of(demo) == tmp_path / "demo.sqlite"
+    one = ask("assess", "northwind", "--demo")
+    assert re.search(r"scored 1 of 1; 1 new assessments? ", done(one))
+    assert one.stderr == "Demo data: these accounts are fictional.\n"
+    assert (rows_in(demo, "assessment"), rows_in(demo, "run")) == (1, 0)
+    everyone = parsed(ask("assess", "--all", "--demo", "--format", "json"))
+    assert (everyone["accounts"], everyone["scored"], everyone["added"]) == (13, 11, 12)
+    assert rows_in(demo, "run") == 1
+
+
+@pytest.mark.parametrize("arguments", [(), ("northwind", "--all")])
+def test_assess_wants_one_account_or_all(ask: Callable[..., Result], arguments: tuple[str, ...]) -> None:
+    assert "Name one account, or say --all." in failed(ask("assess", *arguments, "--demo"), 4)
+
+
+def test_the_demo_keeps_its_own_history_and_never_that_of_a_user(ask: Callable[..., Result], tmp_path: Path) -> None:
+    imported = Path(str(import_module("doors").DEMO.history.path))
+    assert imported.is_relative_to(tempfile.gettempdir())
+    assert imported.name == "demo.sqlite"
+    done(ask("assess", "--all", "--demo"))
+    assert not imported.exists()
+    assert (tmp_path / "demo.sqlite").is_file()
+    configured(tmp_path, account=ACCOUNTS)
+    done(ask("assess", "--all"))
+    (own,) = (tmp_path / ".local" / "share" / "account-health").glob("history-*.sqlite")
+    assert own.is_file()
+
+
+def test_at_risk_lists_who_needs_somebody_for_people_and_for_programs(ask: Callable[..., Result]) -> None:
+    asked = ("at-risk", "--demo", "--as-of", DAY)
+    text = done(ask(*asked))
+    assert text.startswith("## Accounts at Risk\n\n8 of 12 accounts need attention: 3 critical, 4 high, 1 medium; ")
+    assert "Demo data" in text
+    found = parsed(ask(*asked, "--format", "json"))
+    assert [account["id"] for account in found["accounts"]][:3] == ["fernhollow", "copperkettle", "northwind"]
+    assert found["total"] == 8
+
+
+def test_at_risk_filters_and_pages(ask: Callable[..., Result]) -> None:
+    def ids(*arguments: object) -> list[str]:
+        found = parsed(ask("at-risk", "--demo", "--as-of", DAY, "--format", "json", *arguments))
+        return [account["id"] for account in found["accounts"]]
+
+    assert ids("--segment", "smb") == ["junipervale", "kestrel"]
+    assert ids("--owner", "Mara", "--tier", "critical") == ["copperkettle", "northwind"]
+    assert ids("--renewing", "2026-12") == ["northwind"]
+    assert ids("--top-by-arr", 1) == ["fernhollow"]
+    first = parsed(ask("at-risk", "--demo", "--as-of", DAY, "--format", "json", "--limit", 5))
+    assert len(first["accounts"]) == 5
+    assert len(ids("--limit", 5, "--cursor", first["next_cursor"])) == 3
+
+
+def test_portfolio_tells_how_all_customers_stand(ask: Callable[..., Result]) -> None:
+    asked = ("portfolio", "--demo", "--as-of", DAY)
+    assert done(ask(*asked)).startswith("## Portfolio Health\n\nScored 11 of 12, 1 not matched; 36% green")
+    found = parsed(ask(*asked, "--format", "json"))
+    assert (found["accounts"], found["target"]["missing"]) == (12, 5)
+    assert parsed(ask(*asked, "--format", "json", "--owner", "mara"))["accounts"] == 3
+    assert parsed(ask(*asked, "--format", "json", "--segment", "SMB", "--owner", "Jun"))["accounts"] == 1
+
+
+def test_lists_over_all_accounts_answer_from_a_fresh_run_unless_told_otherwise(
+    ask_recorded: Callable[..., Result],
+) -> None:
+    for verb in ("at-risk", "portfolio"):
+        assert "Note: As recorded at 2026-11-21 09:00 UTC by `assess --all`." in done(ask_recorded(verb))
+        for anew in (("--refresh",), ("--as-of", DAY)):
+            assert "As recorded" not in done(ask_recorded(verb, *anew))
+
+
+def test_changes_are_printed_for_people_for_programs_and_for_spreadsheets(ask_recorded: Callable[..., Result]) -> None:
+    result = ask_recorded("changes", "--limit", 3)
+    lines = done(result).splitlines()
+    assert len(lines) == 3
+    assert all(re.match(r"- 2026-11-\d\d 09:00 UTC: .* \(`[\w-]+`\): ", line) for line in lines)
+    found = parsed(ask_recorded("changes", "--limit", 3, "--format", "json"))
+    assert len(found["changes"]) == 3
+    assert result.stderr.startswith(f"3 of {found['total']} changes\n")
+    rows = list(csv.DictReader(done(ask_recorded("changes", "--limit", 3, "--format", "csv")).splitlines()))
+    assert [int(row["number"]) for row in rows] == [change["number"] for change in found["changes"]]
+    assert not [cell for row in rows for cell in row.values() if cell.startswith(("=", "+", "-", "@"))]
+    more = parsed(ask_recorded("changes", "--limit", 100, "--format", "json", "--cursor", found["next_cursor"]))
+    assert len(more["changes"]) == found["total"] - 3
+
+
+def test_changes_are_filtered_by_account_day_owner_band_and_kind(ask_recorded: Callable[..., Result]) -> None:
+    def changes(*arguments: object) -> list[dict[str, Any]]:
+        found = parsed(ask_recorded("changes", *arguments, "--limit", 100, "--format", "json"))
+        return list(found["changes"])
+
+    everything = changes()
+    assert {change["kind"] for change in everything} == {"band", "flag"}
+    assert {change["account"] for change in changes("Northwind Traders")} == {"northwind"}
+    assert {change["owner"] for change in changes("--owner", "ines")} == {"Ines"}
+    assert changes("--kind", "band") == [change for change in everything if change["kind"] == "band"] != []
+    assert changes("--band", "red") == [change for change in everything if change["band"] == "red"] != []
+    since = changes("--since", "2026-11-14")
+    assert since == [change for change in everything if change["at"] >= "2026-11-14"] != everything
+
+
+def test_explain_says_why_a_score_moved_in_parts_that_add_up(ask_recorded: Callable[..., Result]) -> None:
+    result = ask_recorded("explain", "fernhollow")
+    assert done(result).startswith("Since 2026-10-22: 64 → 20 (−44")
+    assert "| part | points |" in done(result)
+    change = parsed(ask_recorded("explain", "fernhollow", "--format", "json"))["change"]
+    assert sum(change["parts"].values()) == pytest.approx(change["to"] - change["from"])
+    other = parsed(ask_recorded("explain", "fernhollow", "--since", "2026-11-14", "--format", "json"))["change"]
+    assert other["since"].startswith("2026-11-14T09:00")
+    text = failed(ask_recorded("explain", "fernhollow", "--since", "2026-10-01"), 4)
+    assert "Nothing was recorded of this account by then. The first reading is of 2026-10-12." in text
+
+
+def test_export_writes_every_account_to_standard_output_or_a_file(ask: Callable[..., Result], tmp_path: Path) -> None:
+    asked = ("export", "--demo", "--as-of", DAY)
+    result = ask(*asked)
+    rows = list(csv.DictReader(done(result).splitlines()))
+    assert len(rows) == 13
+    assert result.stderr == "Demo data: these accounts are fictional.\n"
+    assert {row["account_id"] for row in rows} == {
+        account["account_id"] for account in json.loads(done(ask(*asked, "--to", "json")))["accounts"]
+    }
+    assert done(ask(*asked, "--output", "all.csv")) == ""
+    assert (tmp_path / "all.csv").read_bytes() == result.stdout_bytes
+    done(ask(*asked, "--to", "parquet", "--output", "all.parquet"))
+    with duckdb.connect() as database:
+        assert database.read_parquet(str(tmp_path / "all.parquet")).fetchall()[0][0] == "blank-ledger"
+    assert len(list(csv.DictReader(done(ask(*asked, "--owner", "mara")).splitlines()))) == 3
+
+
+# --- What people say --------------------------------------------------------------------------------------------------
+
+
+def test_a_status_is_set_shown_and_withdrawn(ask: Callable[..., Result]) -> None:
+    result = ask("status", "set", "northwind", "fair", "--demo", "--description", "Sponsor left", "--author", "Mara")
+    assert done(result) == "Northwind Traders: Fair (Pipeline CRM customer health status) (before: none).\n"
+    assert result.stderr == "Demo data: these accounts are fictional.\n"
+    report = done(ask("report", "northwind", "--demo"))
+    assert "Fair" in report
+    assert "Mara" in report
+    assert parsed(ask("report", "northwind", "--demo", "--format", "json"))["manual_status"]["status"] == "Fair"
+    table = done(ask("list", "--demo", "--status", "fair")).splitlines()
+    assert table[0] == f"{TABLE_HEADER}\tmanual_status"
+    assert [line.split("\t")[0] for line in table[1:]] == ["northwind"]
+    said = parsed(ask("status", "set", "northwind", "none", "--demo", "--format", "json"))
+    assert "manual_status" not in said
+    assert "(before: Fair, set by Mara)" in said["sentence"]
+    assert done(ask("list", "--demo", "--status", "none")).splitlines()[0] == TABLE_HEADER
+    changes = parsed(ask("changes", "northwind", "--demo", "--kind", "status", "--format", "json"))["changes"]
+    assert [change.get("after", "withdrawn") for change in changes] == ["withdrawn", "Fair"]
+
+
+def test_a_status_may_come_from_any_vocabulary_and_end_by_itself(ask: Callable[..., Result]) -> None:
+    arguments = ("--vocabulary", "uman", "--expires", "2099-12-31", "--demo", "--format", "json")
+    said = parsed(ask("status", "set", "kestrel", "at risk", *arguments))
+    assert said["manual_status"]["status"] == "At Risk"
+    assert said["manual_status"]["vocabulary"] == "uman"
+    assert said["manual_status"]["expires_at"].startswith("2099-12-31T23:59:59")
+    assert " until 2099-12-31 " in said["sentence"]
+
+
+def test_a_flag_is_acknowledged_snoozed_and_taken_back(ask_recorded: Callable[..., Result]) -> None:
+    def phase() -> str:
+        found = parsed(ask_recorded("report", "northwind", "--format", "json"))["flags"]
+        return str(next(flag["life"]["phase"] for flag in found if flag["flag"] == "escalation_90d"))
+
+    def tier() -> str:
+        found = parsed(ask_recorded("at-risk", "--format", "json", "--owner", "mara"))["accounts"]
+        return str(next(account["tier"] for account in found if account["id"] == "northwind"))
+
+    flag = ("northwind", "escalation_90d")
+    assert (phase(), tier()) == ("persisting", "critical")
+    text = done(ask_recorded("flag", "acknowledge", *flag, "--note", "4711 is with engineering", "--author", "Mara"))
+    assert text == "Northwind Traders: Escalation in last 90 days acknowledged.\n"
+    assert (phase(), tier()) == ("acknowledged", "critical")
+    text = done(ask_recorded("flag", "snooze", *flag, "--until", "2026-11-30"))
+    assert text == "Northwind Traders: Escalation in last 90 days snoozed until 2026-11-30.\n"
+    assert (phase(), tier()) == ("snoozed", "watch")
+    assert "4711 is with engineering" in done(ask_recorded("changes", "northwind", "--limit", 3))
+    said = parsed(ask_recorded("flag", "reset", *flag, "--format", "json"))
+    assert said["sentence"] == "Northwind Traders: Escalation in last 90 days neither acknowledged nor snoozed."
+    assert (phase(), tier()) == ("persisting", "critical")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (
+            ("status", "set", "northwind", "superb"),
+            "has no such status. Statuses: Good, Fair, Poor; None withdraws one.",
+        ),
+        (("status", "set", "northwind", "Good", "--vocabulary", "klingon"), "Vocabularies: colours, uman, pipeline"),
+        (("status", "set", "moonbeam", "Good"), "Only customers have a health status"),
+        (("status", "set", "nobody at all", "Good"), "No account has this id, name or domain."),
+        (("status", "set", "northwind", "Good", "--expires", "2026-11-01"), "The day lies in the past."),
+        (("status", "set", "northwind", "Good", "--expires", "soon"), "is no date."),
+        (("status", "set", "northwind", "Good", "--description", "see www.evil.example"), "no links or addresses"),
+        (("status", "set", "northwind", "Good", "--description", "x" * 501), "at most 500 characters"),
+        (("flag", "acknowledge", "northwind", "smoke"), "There is no such flag. Flags: usage_drop"),
+        (("flag", "acknowledge", "northwind", "usage_drop"), "This flag is not raised. Raised: "),
+        (("flag", "snooze", "northwind", "renewal_soon", "--until", "2026-01-01"), "The day lies in the past."),
+    ],
+)
+def test_what_cannot_be_said_of_an_account_is_refused_and_nothing_is_written(
+    ask_recorded: Callable[..., Result], recorded_copy: Config, arguments: tuple[str, ...], reason: str
+) -> None:
+    before = rows_in(recorded_copy, "activity")
+    assert reason in failed(ask_recorded(*arguments), 4)
+    assert rows_in(recorded_copy, "activity") == before
+
+
+# --- Vocabularies -----------------------------------------------------------------------------------------------------
+
+
+def test_health_is_said_in_the_words_of_another_system(ask: Callable[..., Result]) -> None:
+    for verb in (("report", "northwind", "--demo"), ("demo",)):
+        assert "Escalated" in done(ask(*verb, "--as-of", DAY, "--vocabulary", "intacct"))
+        said = parsed(ask(*verb, "--as-of", DAY, "--vocabulary", "intacct", "--format", "json"))["status"]
+        assert said == {"vocabulary": "intacct", "word": "Escalated", "churn_risk": True}
+    table = done(ask("list", "--demo", "--as-of", DAY, "--vocabulary", "uman", "--owner", "tomas")).splitlines()
+    assert table[0] == f"{TABLE_HEADER}\tword"
+    assert {line.split("\t")[-1] for line in table[1:]} == {"Strong", "Positive"}
+    assert "62 (Neutral)" in done(ask("at-risk", "--demo", "--as-of", DAY, "--vocabulary", "uman"))
+    assert "Good: 4, Fair: 5, Poor: 2, None: 1." in done(
+        ask("portfolio", "--demo", "--as-of", DAY, "--vocabulary", "pipeline")
+    )
+    exported = done(ask("export", "--demo", "--as-of", DAY, "--vocabulary", "colours"))
+    assert [name for name in exported.splitlines()[0].split(",") if name.startswith("status_")] == ["status_colours"]
 
 
 # --- Configuration ------------------------------------------------------------------------------------------------
@@ -213,13 +474,35 @@ def test_policy_check_names_every_fault_of_a_file(ask: Callable[..., Result], tm
         ("list", "--demo", "--limit", "many"),
         ("burn",),
         ("serve", "--transport", "carrier-pigeon"),
+        ("at-risk", "--demo", "--top-by-arr", "-1"),
+        ("at-risk", "--demo", "--format", "csv"),
+        ("changes", "--demo", "--format", "xml"),
+        ("export", "--demo", "--to", "xlsx"),
+        ("status", "set", "northwind", "--demo"),
+        ("flag", "snooze", "northwind", "renewal_soon", "--demo"),
     ],
 )
 def test_wrong_usage_leaves_with_2(ask: Callable[..., Result], arguments: tuple[str, ...]) -> None:
     assert "Usage:" in failed(ask(*arguments), 2)
 
 
-@pytest.mark.parametrize("verb", [("report", "Acme"), ("list",), ("inputs", "Acme"), ("sources", "check")])
+@pytest.mark.parametrize(
+    "verb",
+    [
+        ("report", "Acme"),
+        ("list",),
+        ("inputs", "Acme"),
+        ("sources", "check"),
+        ("assess", "--all"),
+        ("at-risk",),
+        ("portfolio",),
+        ("changes",),
+        ("explain", "Acme"),
+        ("export",),
+        ("status", "set", "Acme", "Good"),
+        ("flag", "reset", "Acme", "renewal_soon"),
+    ],
+)
 def test_without_a_configuration_every_verb_names_init_and_leaves_with_3(
     ask: Callable[..., Result], verb: tuple[str, ...]
 ) -> None:
@@ -255,6 +538,20 @@ def test_a_faulty_configuration_is_named_by_file_and_place_and_leaves_with_3(
         (("demo", "--as-of", "2026-13-01"), "as_of is no date."),
         (("list", "--band", "purple"), "Bands: green, yellow, red, not_scored."),
         (("list", "--flag", "smoke"), "Flags: usage_drop, support_spike"),
+        (("list", "--tier", "urgent"), "Tiers: critical, high, medium, watch, none."),
+        (("list", "--vocabulary", "klingon"), "Vocabularies: colours, uman, pipeline, intacct."),
+        (("at-risk", "--tier", "none"), "Tiers: critical, high, medium, watch."),
+        (("at-risk", "--renewing", "soon"), "There is no such renewal window. Write e.g. Q4"),
+        (("at-risk", "--cursor", "MjA6"), "This cursor belongs to no page of this search."),
+        (("at-risk", "--vocabulary", "klingon"), "There is no such vocabulary."),
+        (("portfolio", "--vocabulary", "klingon"), "There is no such vocabulary."),
+        (("export", "--vocabulary", "klingon"), "There is no such vocabulary."),
+        (("report", "northwind", "--vocabulary", "klingon"), "There is no such vocabulary."),
+        (("changes",), "Nothing has been recorded yet. Run `account-health assess --all`, best every day."),
+        (("changes", "--kind", "rumour"), "Kinds: band, flag, status."),
+        (("changes", "--band", "purple"), "Bands: green, yellow, red, not_scored."),
+        (("explain", "northwind"), "Nothing has been recorded yet. Run `account-health assess --all`, best every day."),
+        (("export", "--output", "nowhere/all.csv"), "nowhere/all.csv cannot be written: No such file or directory."),
     ],
 )
 def test_a_question_that_cannot_be_answered_as_asked_leaves_with_4(
@@ -272,7 +569,7 @@ def test_an_ambiguous_name_gets_the_candidates_and_leaves_with_4(ask: Callable[.
 
 def test_without_a_list_of_accounts_every_verb_leaves_with_5(ask: Callable[..., Result], tmp_path: Path) -> None:
     configured(tmp_path, ticket="ticket_id,account_id,opened_at\n")
-    for verb in (("report", "Acme"), ("list",)):
+    for verb in (("report", "Acme"), ("list",), ("assess", "--all"), ("at-risk",), ("portfolio",), ("export",)):
         assert "account" in failed(ask(*verb), 5)
     checked = ask("sources", "check")
     assert checked.exit_code == 5
@@ -292,6 +589,26 @@ def test_sources_check_leaves_with_5_when_a_source_fails_while_a_report_still_an
     text = done(ask("report", "Acme", "--as-of", DAY))
     assert "ticket.csv" in text
     assert CANARY not in text
+
+
+def test_a_history_that_cannot_be_used_leaves_with_6_where_it_is_needed(
+    ask: Callable[..., Result], tmp_path: Path
+) -> None:
+    (tmp_path / "demo.sqlite").write_bytes(b"This was never a database. " * 100)
+    needing = [
+        ("assess", "--all"),
+        ("assess", "northwind"),
+        ("changes",),
+        ("explain", "northwind"),
+        ("status", "set", "northwind", "Good"),
+        ("flag", "acknowledge", "northwind", "renewal_soon"),
+    ]
+    for arguments in needing:
+        assert "The history cannot be used: the file is no history." in failed(ask(*arguments, "--demo"), 6)
+    for arguments in (("report", "northwind"), ("at-risk",), ("portfolio",)):
+        assert "Answered without history: The history cannot be used" in done(ask(*arguments, "--demo"))
+    assert "Answered without history: The history cannot be used" in ask("list", "--demo").stderr
+    assert len(done(ask("export", "--demo")).splitlines()) == 14
 
 
 # --- As a process -------------------------------------------------------------------------------------------------
@@ -327,6 +644,8 @@ def test_hostile_names_cannot_steer_a_terminal(tmp_path: Path) -> None:
     assert CONTROLS.findall(run("list", "--config", HOSTILE.replace("\0", ""), here=tmp_path).stderr.decode()) == []
     asked = ["list", "list --format json", "sources check", "sources check --format json", "report acme"]
     asked += [f"{verb} x --format {form}" for verb in ("report", "inputs") for form in ("md", "json")]
+    asked += [f"{verb} --format {form}" for verb in ("at-risk", "portfolio") for form in ("md", "json")]
+    asked += ["export", "export --to json", "assess --all", "changes", "changes --format csv"]
     for arguments in asked:
         completed = run(*arguments.split(), here=tmp_path)
         assert completed.returncode in {0, 4}

@@ -6,11 +6,16 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from account_health.config import DEMO
+from account_health.config import DEMO, Config
 from account_health.errors import CallerError
-from account_health.search import BANDS, FoundAccounts, Wanted, as_table, search
+from account_health.manual_status import prepare_status, write
+from account_health.model import Severity
+from account_health.said import StatusWish
+from account_health.search import BANDS, TIERS, FoundAccounts, Wanted, as_table, columns, search
 from account_health.workspace import Workspace
 from doors import DAY, clock, configured, workspace_over
+from given import DEFAULT_POLICY
+from moving import history_of, rows_in, workspace_on
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -64,6 +69,12 @@ async def test_accounts_are_sorted_by_name_then_id_whatever_their_case(workspace
         ({"band": "not_scored"}, ["A", "B", "D", "E", "C"]),
         ({"band": "green"}, []),
         ({"flag": "renewal_soon"}, ["A", "B", "D", "C"]),
+        ({"tier": "watch"}, ["A", "B", "D", "C"]),
+        ({"tier": "watch", "owner": "Ann"}, ["A", "C"]),
+        ({"tier": "none"}, ["E"]),
+        ({"tier": "critical"}, []),
+        ({"status": "none"}, ["A", "B", "D", "E", "C"]),
+        ({"status": "Good"}, []),
     ],
 )
 async def test_a_search_finds_what_fits_all_its_fields(
@@ -119,6 +130,13 @@ async def test_searching_by_flag_agrees_with_what_each_account_shows(demo: Works
         assert await ids(demo, as_of=DAY, flag=flag) == expected
 
 
+@pytest.mark.parametrize("tier", Severity)
+async def test_searching_by_tier_agrees_with_what_each_account_shows(demo: Workspace, tier: str) -> None:
+    everyone = (await search(demo, Wanted(), 100, as_of=DAY)).accounts
+    assert await ids(demo, as_of=DAY, tier=tier) == [a.id for a in everyone if a.tier == tier]
+    assert {a.tier.value for a in everyone} == set(TIERS) - {"watch"}
+
+
 async def test_what_is_found_agrees_with_the_assessments(demo: Workspace) -> None:
     for found in (await search(demo, Wanted(), 100, as_of=DAY)).accounts:
         assessed = await demo.assess(found.id, DAY)
@@ -133,9 +151,11 @@ async def test_what_is_found_agrees_with_the_assessments(demo: Workspace) -> Non
         ({"band": "purple"}, "There is no such band. Bands: green, yellow, red, not_scored."),
         ({"band": "Green"}, "There is no such band."),
         ({"flag": "usage-drop"}, "There is no such flag. Flags: usage_drop, support_spike"),
+        ({"tier": "urgent"}, "There is no such tier. Tiers: critical, high, medium, watch, none."),
+        ({"tier": "High"}, "There is no such tier."),
     ],
 )
-async def test_a_band_or_flag_that_is_none_is_refused_with_those_there_are(
+async def test_a_band_flag_or_tier_that_is_none_is_refused_with_those_there_are(
     workspace: Workspace, wanted: dict[str, Any], problem: str
 ) -> None:
     with pytest.raises(CallerError) as refused:
@@ -162,3 +182,87 @@ async def test_a_cursor_outlives_other_limits_and_days_but_no_other_search(works
 async def test_a_table_says_not_scored_in_words(workspace: Workspace) -> None:
     rows = as_table(await search(workspace, Wanted(query="acme", owner="Ann"), 1, as_of=FIRST_DAY))
     assert rows == [("A", "acme", "-", "not scored", "watch", "renewal_soon", "2026-11-21")]
+
+
+# --- Words and statuses -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("vocabulary", DEFAULT_POLICY.vocabularies)
+async def test_a_word_of_a_vocabulary_is_the_one_that_the_account_is_told(demo: Workspace, vocabulary: str) -> None:
+    found = await search(demo, Wanted(), 100, as_of=DAY, vocabulary=vocabulary)
+    assert len(found.accounts) == 13
+    for account in found.accounts:
+        told = (await demo.assess(account.id, DAY, vocabulary=vocabulary)).status
+        assert told
+        assert account.word == told.word
+    assert "word" in columns(found)
+    assert {row[7] for row in as_table(found)} == {account.word or "" for account in found.accounts}
+
+
+async def test_without_a_vocabulary_no_word_is_said_and_one_that_is_none_is_refused(demo: Workspace) -> None:
+    found = await search(demo, Wanted(), 100, as_of=DAY)
+    assert {account.word for account in found.accounts} == {None}
+    with pytest.raises(CallerError, match=r"There is no such vocabulary. Vocabularies: colours, uman"):
+        await search(demo, Wanted(), 100, vocabulary="klingon")
+
+
+async def set_by_hand(config: Config, days_before: float, **statuses: str) -> None:
+    """Sets the statuses of these accounts so many days before the last one."""
+    workspace = workspace_on(config, days_before)
+    for account, words in statuses.items():
+        word, _, expires = words.partition(" until ")
+        await write(workspace, await prepare_status(workspace, StatusWish(account, word, expires=expires)))
+
+
+async def test_accounts_are_found_by_the_status_that_somebody_set_whatever_its_case(recorded_copy: Config) -> None:
+    await set_by_hand(recorded_copy, 1, northwind="Good", kestrel="Good", fernhollow="Poor")
+    workspace = workspace_on(recorded_copy)
+    for word in ("Good", "good", " GOOD "):
+        assert await ids(workspace, as_of="", status=word) == ["kestrel", "northwind"]
+    assert await ids(workspace, as_of="", status="Poor") == ["fernhollow"]
+    assert await ids(workspace, as_of="", status="Good", band="yellow", owner="Mara") == ["northwind"]
+    assert await ids(workspace, as_of="", status="Good", tier="none") == []
+    without = await ids(workspace, as_of="", status="none")
+    assert len(without) == 10
+    assert not {"northwind", "kestrel", "fernhollow"} & set(without)
+
+
+async def test_a_status_that_is_over_or_withdrawn_or_not_yet_set_is_none(recorded_copy: Config) -> None:
+    await set_by_hand(recorded_copy, 5, northwind="Good until 2026-11-18", kestrel="Fair", fernhollow="Poor")
+    await set_by_hand(recorded_copy, 2, fernhollow="none")
+    workspace = workspace_on(recorded_copy)
+
+    async def statuses(as_of: str) -> dict[str, str | None]:
+        found = (await search(workspace, Wanted(), 100, as_of=as_of)).accounts
+        return {account.id: account.manual_status for account in found if account.manual_status}
+
+    assert await statuses("") == {"kestrel": "Fair"}
+    assert await statuses("2026-11-17") == {"northwind": "Good", "kestrel": "Fair", "fernhollow": "Poor"}
+    assert await statuses("2026-11-15") == {}
+    assert await ids(workspace, as_of="2026-11-15", status="Fair") == []
+
+
+async def test_a_page_of_accounts_with_a_status_has_a_column_for_it(recorded_copy: Config) -> None:
+    await set_by_hand(recorded_copy, 1, northwind="Good")
+    found = await search(workspace_on(recorded_copy), Wanted(owner="Mara"), 100, vocabulary="uman")
+    assert columns(found)[7:] == ("word", "manual_status")
+    assert {row[0]: row[7:] for row in as_table(found)} == {
+        "copperkettle": ("Positive", ""),
+        "northwind": ("Neutral", "Good"),
+        "worshipful-guild": ("Positive", ""),
+    }
+
+
+async def test_a_history_that_cannot_be_read_is_a_notice_of_the_search(recorded_copy: Config) -> None:
+    history_of(recorded_copy).write_bytes(b"This was never a database. " * 100)
+    found = await search(workspace_on(recorded_copy), Wanted(), 100)
+    assert len(found.accounts) == 13
+    (notice,) = found.notices
+    assert notice.startswith("Answered without history: The history cannot be used: the file is no history.")
+
+
+async def test_a_search_makes_no_history(recorded_copy: Config) -> None:
+    history_of(recorded_copy).unlink()
+    assert (await search(workspace_on(recorded_copy), Wanted(status="none"), 100)).total == 13
+    assert rows_in(recorded_copy, "run") == 0
+    assert not history_of(recorded_copy).exists()

@@ -69,7 +69,7 @@ async def at_risk(  # noqa: PLR0913 - what the tool and the command line ask for
     counts = dict(zip(map(str, TIERS), np.bincount(attention.tiers[rows], minlength=len(TIERS)).tolist(), strict=True))
     return AtRiskAccounts(
         as_of=view.as_of,
-        summary=_summary(attention, chosen, counts, len(rows)),
+        summary=_summary(attention, wanted, chosen, counts),
         tiers=counts,
         accounts=_accounts(attention, rows[start:end].tolist(), vocabulary),
         total=len(rows),
@@ -95,19 +95,20 @@ def _chosen(view: View, wanted: WantedAtRisk, attention: Attention) -> Bools:
     return chosen
 
 
-def _summary(attention: Attention, chosen: Bools, counts: dict[str, int], total: int) -> str:
-    standings = attention.view.standings
-    among = int(chosen.sum())
+def _summary(attention: Attention, wanted: WantedAtRisk, chosen: Bools, counts: dict[str, int]) -> str:
+    standings, selection = attention.view.standings, attention.view.selection
+    total, among = sum(counts.values()), int(chosen.sum())
     tiers = ", ".join(f"{count:,} {tier}" for tier, count in counts.items() if count)
+    most = f" (tier {wanted.tier} or more urgent)" if wanted.tier else ""
     parts = [
-        f"{total:,} of {among:,} accounts need attention{f': {tiers}' if tiers else ''}",
+        f"{total:,} of {among:,} accounts need attention{most}{f': {tiers}' if tiers else ''}",
         standings.completeness(chosen),
     ]
     gaps = standings.data_gaps(chosen)
     parts += [f"data missing from {gaps}"] if gaps else []
     if quiet := int((attention.quieted & chosen).sum()):
         parts.append(f"{quiet:,} left out because all of their flags are snoozed")
-    if others := int((~standings.is_customer).sum()):
+    if others := int((selection.among(wanted.segment, wanted.owner) & ~standings.is_customer).sum()):
         parts.append(f"{others:,} left out as no customers")
     return "; ".join(parts) + "."
 

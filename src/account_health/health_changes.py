@@ -147,9 +147,7 @@ def _sentence(activity: Activity, policy: Policy) -> str:
     note = f": {code(activity.description, limits.text_characters)}" if activity.description else ""
     ends = f" until {local_day(activity.expires_at, policy.time_zone).isoformat()}" if activity.expires_at else ""
     if activity.kind is Kind.BAND:
-        scores = [None if s is None else rounded(s) for s in (activity.score_before, activity.score_after)]
-        numbers = f" ({scores[0]} → {scores[1]})" if None not in scores else ""
-        return f"{BAND_TITLES[str(activity.before)]} → {BAND_TITLES[str(activity.after)]}{numbers}"
+        return f"{BAND_TITLES[str(activity.before)]} → {BAND_TITLES[str(activity.after)]}{_scores(activity, policy)}"
     if activity.kind is Kind.FLAG:
         flag = policy.flags[activity.subject].name if activity.subject in policy.flags else activity.subject
         by = "" if activity.after in ("opened", "cleared") else f" by {who}"
@@ -158,3 +156,12 @@ def _sentence(activity: Activity, policy: Policy) -> str:
     said = f"status {activity.after}" if activity.after else "status withdrawn"
     was = f", before {activity.before}" if activity.before else ""
     return f"{said} by {who}{ends}{was}{note}"
+
+
+def _scores(activity: Activity, policy: Policy) -> str:
+    """The scores behind a band; the one before only if it lay in the band before, since a band is announced late."""
+    before, after = (None if s is None else rounded(s) for s in (activity.score_before, activity.score_after))
+    if after is None:
+        return ""
+    was_there = before is not None and policy.bands.of(before) == activity.before
+    return f" ({before} → {after})" if was_there else f" ({after})"

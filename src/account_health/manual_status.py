@@ -16,7 +16,8 @@ from account_health.as_of import asked_instant
 from account_health.chronicle import Phase
 from account_health.errors import CallerError
 from account_health.history.records import Activity, Kind
-from account_health.markup import visible
+from account_health.markup import code, visible
+from account_health.markup import name as markdown_name
 from account_health.metrics.windows import local_day
 from account_health.model import FlagState
 from account_health.remembered import manual_status
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from account_health.workspace import Workspace
 
 MOST_CHARACTERS = 500
-_ADDRESS = re.compile(r"://|\bwww\.|\]\(|\bmailto:", re.IGNORECASE)
+_ADDRESS = re.compile(r"://|//\w|\w@\w|\bwww\.|\]\(|\bmailto:", re.IGNORECASE)
 
 
 async def prepare_status(workspace: Workspace, wish: StatusWish) -> Prepared:
@@ -41,9 +42,9 @@ async def prepare_status(workspace: Workspace, wish: StatusWish) -> Prepared:
     _require_customer(evaluation, workspace)
     expires = _expiry(wish.expires, workspace)
     before = assessment.manual_status
-    name = visible(assessment.account.name, workspace.policy.limits.name_characters)
+    name, most = assessment.account.name, workspace.policy.limits.name_characters
     now = f"{word} ({vocabulary.name})" if word else "no manual status"
-    was = f"{before.status}, set by {before.author}" if before else "none"
+    was = f"{before.status}, set by {markdown_name(before.author, most)}" if before else "none"
     activity = replace(
         _activity(workspace, assessment, evaluation, wish.author),
         kind=Kind.STATUS,
@@ -54,7 +55,8 @@ async def prepare_status(workspace: Workspace, wish: StatusWish) -> Prepared:
         expires_at=expires,
     )
     ends = f" until {local_day(expires, workspace.policy.time_zone).isoformat()}" if expires else ""
-    return await _prepared(workspace, activity, f"{name}: {now}{ends} (before: {was})", assessment, evaluation)
+    sentence = f"{markdown_name(name, most)}: {now}{ends} (before: {was})"
+    return await _prepared(workspace, activity, sentence, assessment, evaluation)
 
 
 async def prepare_flag(workspace: Workspace, wish: FlagWish) -> Prepared:
@@ -80,7 +82,7 @@ async def prepare_flag(workspace: Workspace, wish: FlagWish) -> Prepared:
         expires_at=expires,
     )
     ends = f" until {wish.until}" if expires else ""
-    name = visible(assessment.account.name, policy.limits.name_characters)
+    name = markdown_name(assessment.account.name, policy.limits.name_characters)
     said = "neither acknowledged nor snoozed" if wish.phase is Phase.PERSISTING else wish.phase.value
     sentence = f"{name}: {policy.flags[wish.flag].name} {said}{ends}"
     return await _prepared(workspace, activity, sentence, assessment, evaluation)
@@ -135,7 +137,7 @@ def _require_customer(evaluation: Evaluation, workspace: Workspace) -> None:
     customers = workspace.policy.customers
     if customers.include(lifecycle) or "lifecycle" not in evaluation.inputs.provided("account"):
         return
-    is_said = f"is {visible(lifecycle, workspace.policy.limits.name_characters)!r}" if lifecycle else "is not recorded"
+    is_said = f"is {code(lifecycle, workspace.policy.limits.name_characters)}" if lifecycle else "is not recorded"
     raise CallerError(
         f"Only customers have a health status, and the lifecycle of this account {is_said}.",
         f"The policy counts as customers: {', '.join(customers.lifecycles)}.",
@@ -144,7 +146,8 @@ def _require_customer(evaluation: Evaluation, workspace: Workspace) -> None:
 
 def _note(text: str) -> str | None:
     """What somebody wrote, on one line; nothing that leads elsewhere."""
-    line = visible(text, MOST_CHARACTERS + 1)
+    # Far enough beyond the limit that what was cut is still too long.
+    line = visible(text, 2 * MOST_CHARACTERS)
     if len(line) > MOST_CHARACTERS:
         raise CallerError(f"A description has at most {MOST_CHARACTERS} characters.", "Shorten it.")
     if _ADDRESS.search(line):

@@ -6,13 +6,14 @@ An answer says which of the two it is. For another day it is computed as the dat
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from account_health.errors import HistoryError
 from account_health.history.records import Kind
 from account_health.markup import prose, visible
+from account_health.metrics.windows import local_day
 from account_health.peers import Peers
 from account_health.readings import profiles_of
 from account_health.selection import Selection
@@ -84,6 +85,19 @@ class View:
         return None if last.expires_at and last.expires_at <= self.standings.as_of else last
 
 
+@dataclass(frozen=True)
+class _Recalled:
+    """What the history knows of all accounts at an instant."""
+
+    said: Mapping[str, Sequence[Activity]] = field(default_factory=dict)
+    """Per account what people said of it, oldest first."""
+    notices: tuple[str, ...] = ()
+    recorded: tuple[Looked, Run] | None = None
+    """The standings of the last run, and that run, if it is fresh."""
+    lives: Mapping[str, Mapping[str, date]] = field(default_factory=dict)
+    """Else per account since when its flags are open, as far as people spoke of flags at all."""
+
+
 @dataclass
 class Overview:
     """The views of one workspace."""
@@ -98,14 +112,16 @@ class Overview:
         """
         workspace = self.workspace
         instant = workspace.instant(as_of)
-        said, notices, recorded = await self._recalled(instant, may_be_recorded=not as_of and not refresh)
-        if recorded is not None:
-            looked, run = recorded
-            note = f"As recorded at {minute(run.as_of)} by `assess --all`."
-            return View(looked, said, (*workspace.notices, note, *self._shown(run.problems), *notices))
-        evaluation = await workspace.evaluate(instant)
-        standings = Standings.of_evaluation(evaluation, profiles_of(evaluation))
-        return View(Looked.at(standings), said, (*workspace.notices, *self._shown(unread(evaluation)), *notices))
+        found = await self._recalled(instant, may_be_recorded=not as_of and not refresh)
+        if found.recorded is not None:
+            looked, run = found.recorded
+            unread = (f"As recorded at {minute(run.as_of)} by `assess --all`.", *self._shown(run.problems))
+        else:
+            evaluation = await workspace.evaluate(instant)
+            standings = Standings.of_evaluation(evaluation, profiles_of(evaluation))
+            looked = Looked.at(replace(standings, since=_since(standings, found.lives)))
+            unread = self._shown(not_read(evaluation))
+        return View(looked, found.said, (*workspace.notices, *unread, *found.notices))
 
     async def before(self, instant: datetime) -> Looked | None:
         """How all accounts stood at an earlier instant, as recorded; None if nothing was, or cannot be read."""
@@ -121,34 +137,35 @@ class Overview:
             log.warning("answered without history: %s", err)
             return None
 
-    async def _recalled(
-        self, instant: datetime, *, may_be_recorded: bool
-    ) -> tuple[Mapping[str, Sequence[Activity]], tuple[str, ...], tuple[Looked, Run] | None]:
-        """What people said, what is wrong with the history, and its last run with the standings if that is fresh."""
+    async def _recalled(self, instant: datetime, *, may_be_recorded: bool) -> _Recalled:
+        """What the history knows; one that cannot be read is a notice and no failure."""
         memory = self.workspace.memory
         if not memory.exists:
-            return {}, (), None
+            return _Recalled()
         fresh = timedelta(hours=self.workspace.config.history.fresh_hours)
 
-        def recall(store: Store) -> tuple[list[Activity], tuple[Looked, Run] | None]:
+        def recall(store: Store) -> _Recalled:
+            said: dict[str, list[Activity]] = {}
+            for activity in store.said_by_people():
+                if activity.at <= instant:
+                    said.setdefault(activity.account, []).append(activity)
             run = store.last_run(until=instant) if may_be_recorded and fresh else None
-            if run is None or instant - run.as_of > fresh:
-                return store.said_by_people(), None
-            looked = self._read(store, run, None)
-            if looked and looked.standings.as_of > instant:  # a frozen day, and something was recorded since
-                looked = self._read(store, run, run.as_of)
-            return store.said_by_people(), (looked, run) if looked else None
+            if run is not None and instant - run.as_of <= fresh and (looked := self._newest(store, run, instant)):
+                return _Recalled(said, recorded=(looked, run))
+            is_about_flags = any(activity.kind is Kind.FLAG for spoken in said.values() for activity in spoken)
+            readings = store.all_at(instant) if is_about_flags else ()
+            return _Recalled(said, lives={reading.account: reading.flags.since for reading in readings})
 
         try:
-            said, recorded = await memory.ask(recall)
+            return await memory.ask(recall)
         except HistoryError as err:
             log.warning("answered without history: %s", err)
-            return {}, (f"Answered without history: {err}",), None
-        by_account: dict[str, list[Activity]] = {}
-        for activity in said:
-            if activity.at <= instant:
-                by_account.setdefault(activity.account, []).append(activity)
-        return by_account, (), recorded
+            return _Recalled(notices=(f"Answered without history: {err}",))
+
+    def _newest(self, store: Store, run: Run, instant: datetime) -> Looked | None:
+        """The newest recorded standings; on a frozen day those of the run, if something was recorded since."""
+        looked = self._read(store, run, None)
+        return self._read(store, run, run.as_of) if looked and looked.standings.as_of > instant else looked
 
     def _read(self, store: Store, run: Run, instant: datetime | None) -> Looked | None:
         """The recorded standings at an instant (None: the newest), read once for as long as nothing is added.
@@ -167,12 +184,21 @@ class Overview:
             self._kept[key] = Looked.at(standings)
         return self._kept[key]
 
-    def _shown(self, sentences: Iterable[str]) -> Sequence[str]:
+    def _shown(self, sentences: Iterable[str]) -> tuple[str, ...]:
         """Sentences that may quote what a source is called, as a reader of Markdown may see them."""
-        return [prose(text, self.workspace.policy.limits.text_characters) for text in sentences]
+        return tuple(prose(text, self.workspace.policy.limits.text_characters) for text in sentences)
 
 
-def unread(evaluation: Evaluation) -> Iterator[str]:
+def _since(standings: Standings, lives: Mapping[str, Mapping[str, date]]) -> Sequence[Mapping[str, date]]:
+    """Per account since when its raised flags are open: as recorded, today if new, nothing without a record."""
+    today = local_day(standings.as_of, standings.policy.time_zone)
+    return tuple(
+        {flag: lives[account].get(flag, today) for flag in standings.raised(row)} if account in lives else {}
+        for row, account in enumerate(standings.accounts)
+    )
+
+
+def not_read(evaluation: Evaluation) -> Iterator[str]:
     """What was not read, so that an account without flags is not taken for one without trouble."""
     inputs, most = evaluation.inputs, evaluation.policy.limits.name_characters
     yield from inputs.problems

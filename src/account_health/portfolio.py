@@ -14,7 +14,7 @@ from account_health.markup import visible
 from account_health.portfolio_report import BandShare, Group, Mover, Movers, PortfolioHealth, Target
 from account_health.standings import BANDS, NO_BAND
 from account_health.vocabularies import conditions, vocabulary_named, word
-from account_health.wording import listed, number, trimmed
+from account_health.wording import listed, percent_down, trimmed
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -49,7 +49,7 @@ async def portfolio_health(  # noqa: PLR0913 - what the tool and the command lin
     target = _target(standings, chosen)
     return PortfolioHealth(
         as_of=view.as_of,
-        summary=_summary(standings, chosen, target),
+        summary=_summary(view, view.selection.among(segment, owner), target),
         accounts=int(chosen.sum()),
         scored=int((chosen & standings.scores.scored).sum()),
         score=_mean(standings.scores.score, chosen & standings.scores.scored),
@@ -67,12 +67,13 @@ async def portfolio_health(  # noqa: PLR0913 - what the tool and the command lin
     )
 
 
-def _summary(standings: Standings, chosen: Bools, target: Target) -> str:
-    others = int((~standings.is_customer).sum())
-    parts = [standings.completeness(chosen)]
+def _summary(view: View, among: Bools, target: Target) -> str:
+    standings = view.standings
+    others = int((among & ~standings.is_customer).sum())
+    parts = [standings.completeness(among & standings.is_customer)]
     if target.actual is not None:
         parts.append(
-            f"{number(target.actual)}% {listed(target.bands)} against a target of {number(target.percent)}%"
+            f"{percent_down(target.actual / 100)}% {listed(target.bands)} against a target of {target.percent:g}%"
             f"{'' if target.is_met else f', {target.missing:,} short'}"
         )
     parts += [f"{others:,} left out as no customers"] if others else []

@@ -57,9 +57,7 @@ def manual_status(said: Sequence[Activity], evaluation: Evaluation) -> ManualSta
     score, band = evaluation.score_rounded(0), evaluation.band(0)
     computed = word(vocabulary, score, policy, holds) if score is not None else None
     # A word that a comparison decides about has no bands: it agrees with itself alone.
-    is_in_band = bool(computed and bands_of(vocabulary, computed, policy)) and band in bands_of(
-        vocabulary, last.after, policy
-    )
+    bands = [bands_of(vocabulary, text, policy) for text in (computed or "", last.after)]
     return ManualStatus(
         status=last.after,
         vocabulary=last.subject,
@@ -68,7 +66,7 @@ def manual_status(said: Sequence[Activity], evaluation: Evaluation) -> ManualSta
         set_at=last.at.replace(tzinfo=UTC),
         expires_at=last.expires_at.replace(tzinfo=UTC) if last.expires_at else None,
         computed=computed,
-        agrees=None if band is None else last.after == computed or is_in_band,
+        agrees=None if band is None else computed == last.after or all(band in found for found in bands),
     )
 
 

@@ -80,7 +80,7 @@ async def search(  # noqa: PLR0913, PLR0917 - what the tool and the command line
     vocabulary: str = "",
 ) -> FoundAccounts:
     """The page of accounts that fit, sorted by name; raises CallerError for a wrong band, tier, flag or cursor."""
-    from account_health.overview import unread
+    from account_health.overview import not_read
     from account_health.vocabularies import vocabulary_named
 
     _require_known(wanted, workspace.policy.flags)
@@ -88,8 +88,8 @@ async def search(  # noqa: PLR0913, PLR0917 - what the tool and the command line
         vocabulary_named(workspace.policy, vocabulary)
     instant = workspace.instant(as_of)
     directory, fitting = await _fitting(workspace, wanted, instant)
-    statuses, unknown = await workspace.memory.statuses(instant)
-    notices = (*workspace.notices, *([] if directory.is_complete else [_SEARCHED]), *unknown)
+    statuses, unread = await workspace.memory.statuses(instant)
+    notices = (*workspace.notices, *([] if directory.is_complete else [_SEARCHED]), *unread)
     start = start_of(cursor, wanted)
     if wanted.status:
         fitting = [entry for entry in fitting if _has_status(statuses.get(entry.id), wanted.status)]
@@ -107,7 +107,7 @@ async def search(  # noqa: PLR0913, PLR0917 - what the tool and the command line
         accounts=tuple(_brief(evaluation, entry, statuses.get(entry.id), vocabulary) for entry in page),
         total=len(fitting),
         next_cursor=cursor_after(end, wanted) if end < len(fitting) else None,
-        notices=(*notices, *unread(evaluation)),
+        notices=(*notices, *not_read(evaluation)),
     )
 
 

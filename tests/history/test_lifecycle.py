@@ -1,4 +1,4 @@
-"""What a reading means after those before it, against the rules in plain Python; first as values, then through a store."""
+"""What a reading means after those before it, against the rules in plain Python: as values, and through a store."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ class Step:
         """The reading of that day."""
         raised = [flag for flag, state in zip(FLAGS, self.flags, strict=True) if state]
         unknown = [flag for flag, state in zip(FLAGS, self.flags, strict=True) if state is None]
-        said = {"band": self.band, "flags": flagged(*raised, unknown=unknown), "is_present": self.is_present}
-        return reading(day=day, score=float(day), **said)
+        flags = flagged(*raised, unknown=unknown)
+        return reading(day=day, score=float(day), band=self.band, flags=flags, is_present=self.is_present)
 
 
 STEPS = st.lists(
@@ -82,7 +82,7 @@ def announced(steps: Sequence[Step], readings: int) -> str:
 
 
 def open_since(steps: Sequence[Step], flag: int) -> date | None:
-    """The rule: a flag opens when it is raised, stays while nobody can tell, and clears when it is surely not raised."""
+    """The rule: a flag opens when it is raised, stays while nobody can tell, clears when it is surely not raised."""
     opened = None
     for day in since_it_came(steps):
         state = steps[day].flags[flag]
@@ -174,7 +174,13 @@ def test_a_band_is_announced_when_it_was_read_twice_in_a_row(store: Store) -> No
 
 
 def test_a_flag_opens_persists_while_unknown_and_clears(store: Store) -> None:
-    states = (flagged(), flagged("support_spike"), flagged(unknown=["support_spike"]), flagged("support_spike"), flagged())
+    states = (
+        flagged(),
+        flagged("support_spike"),
+        flagged(unknown=["support_spike"]),
+        flagged("support_spike"),
+        flagged(),
+    )
     since = []
     for day, flags in enumerate(states):
         keep(store, reading(day=day, flags=flags))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC
 from typing import TYPE_CHECKING
 
 import duckdb
@@ -38,7 +39,7 @@ BOUNDS = np.array([metric.partly_seen == "at_most" for metric in POLICY.metrics.
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Evaluation:
     """The demo accounts, evaluated."""
     folder: Path = tmp_path_factory.mktemp("demo")
-    context = Context(folder, duckdb.connect(), lambda: AS_OF.astimezone())
+    context = Context(folder, duckdb.connect(), lambda: AS_OF.replace(tzinfo=UTC))
     return evaluation_of(Demo("demo", DemoSettings(), context))
 
 
@@ -97,7 +98,9 @@ def test_packed_rows_are_what_their_description_says(demo: Evaluation) -> None:
         numbers = np.frombuffer(values[row], "<f8")
         for column, mark in enumerate(map(Mark, marks[row])):
             assert (Mark.KNOWN in mark) == demo.matrix.known[row, column]
-            assert (Mark.SEEN in mark) == (not demo.matrix.known[row, column] and not np.isnan(demo.matrix.seen[row, column]))
+            assert (Mark.SEEN in mark) == (
+                not demo.matrix.known[row, column] and not np.isnan(demo.matrix.seen[row, column])
+            )
             assert np.isnan(numbers[column]) == (not mark & (Mark.KNOWN | Mark.SEEN))
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from account_health.errors import HistoryError
 from account_health.history.packing import unpack
+from account_health.history.store import Store
 from account_health.readings import readings_of
 from given import Given, account, evaluation_of
 from history.readings import (
@@ -32,7 +33,6 @@ from history.readings import (
 if TYPE_CHECKING:
     from account_health.config import HistorySettings
     from account_health.history.records import Reading
-    from account_health.history.store import Store
     from history.conftest import OpenStore
     from history.postgres import Postgres
 
@@ -90,8 +90,6 @@ def test_a_run_that_is_cut_off_anywhere_ends_like_one_that_is_not(
 
 def cut_off_after_each_part(settings: HistorySettings) -> None:
     """Records four days; whoever does it is gone after each part, and once before the first and before the end."""
-    from account_health.history.store import Store
-
     for day in range(4):
         for start in range(0, ACCOUNTS, PART):
             for attempt in (False, True):
@@ -157,8 +155,8 @@ def test_an_account_that_was_read_later_already_stays_as_it_is(store: Store) -> 
 
 
 def test_an_account_in_no_list_any_more_leaves_and_comes_back(store: Store, store_settings: HistorySettings) -> None:
-    raised = {"flags": flagged("support_spike")}
-    run_of(store, reading("goes", band="red", **raised), reading("stays"))
+    raised = flagged("support_spike")
+    run_of(store, reading("goes", band="red", flags=raised), reading("stays"))
     run_of(store, reading("stays", 1))
     run_of(store, reading("stays", 2))
     assert counts(store_settings)["assessment"] == 3
@@ -166,7 +164,7 @@ def test_an_account_in_no_list_any_more_leaves_and_comes_back(store: Store, stor
     assert [store.latest("goes"), store.before("goes", on(1))] == [None, None]
     assert store.before("goes", on(0.5)) is not None
     assert store.scores("goes", on(0), on(9)) == [(on(0), 80.0)]
-    run_of(store, reading("goes", 3, band="green", **raised), reading("stays", 3))
+    run_of(store, reading("goes", 3, band="green", flags=raised), reading("stays", 3))
     back = store.latest("goes")
     assert back is not None
     # What is read of it now is its first reading again: nothing to wait for, and its flag is open since today.

@@ -1,7 +1,7 @@
 """A process of its own that opens or fills a history, and says one line for each thing that is surely done.
 
-`python -m history.writer VERB ADDRESS ...`, with the folder of the tests on the path; ADDRESS is a file or an address of
-PostgreSQL.
+`python -m history.writer VERB ADDRESS ...`, with the folder of the tests on the path; ADDRESS is a file or an address
+of PostgreSQL.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ def forever(address: str) -> None:
 
 
 def patiently(address: str) -> None:
-    """Records turn after turn until somebody ends it; tries again when the database was away, without opening it anew."""
+    """Records turn after turn until somebody ends it; when the database was away it tries again with the same store."""
     store = Store.open(settings_of(address), clock())
     for number in turns(store):
         deadline = time.monotonic() + RECOVERY

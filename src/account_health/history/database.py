@@ -7,7 +7,9 @@ lock that ends with the transaction. Nothing is acknowledged before the database
 from __future__ import annotations
 
 import os
+import sqlite3
 import stat
+import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from account_health.config import HistorySettings
 
 _BUSY_SECONDS = 15
+_PAUSE_SECONDS = 0.01
 _CONNECT_SECONDS = 3
 _WRITERS = 0x4163436F
 """The lock of all writers in PostgreSQL; any number that others do not use."""
@@ -95,11 +98,9 @@ def _engine(settings: HistorySettings) -> Engine:
     if settings.url is None:
         return _sqlite(settings)
     try:
-        url = make_url(settings.url.get_secret_value())
+        url = _parsed(settings.url.get_secret_value())
         if url.get_backend_name() != "postgresql":
             raise HistoryError("The address of the history is none of PostgreSQL.", "Write postgresql://...")
-        if "@" in (url.host or ""):
-            raise ValueError  # a part of the password, which must not be looked up as the name of a host
         # psycopg 3, whatever driver the address names; a connection that the server has dropped is replaced unnoticed.
         return create_engine(
             url.set(drivername="postgresql+psycopg"),
@@ -117,6 +118,13 @@ def _engine(settings: HistorySettings) -> Engine:
         raise HistoryError(
             "The driver of PostgreSQL is not installed.", "Install it: pip install 'account-health[postgres]'."
         ) from err
+
+
+def _parsed(address: str) -> URL:
+    url = make_url(address)
+    if "@" in (url.host or ""):
+        raise ValueError("a part of the password, which nobody must look up as the name of a host")
+    return url
 
 
 def _sqlite(settings: HistorySettings) -> Engine:
@@ -138,9 +146,23 @@ def _sqlite(settings: HistorySettings) -> Engine:
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:
     connection.isolation_level = None  # transactions begin where `_begin_sqlite` says, not where the driver guesses
-    connection.execute("PRAGMA journal_mode = WAL")
+    _use_wal(connection)
     connection.execute("PRAGMA synchronous = FULL")
     connection.create_function("lower", 1, _lower, deterministic=True)  # its own knows no letters beyond ASCII
+
+
+def _use_wal(connection: Any) -> None:
+    """SQLite lets nobody wait in line for this change of a new file: whoever comes in between has to ask again."""
+    until = time.monotonic() + _BUSY_SECONDS
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as err:
+            if "locked" not in str(err) or time.monotonic() > until:
+                raise
+            time.sleep(_PAUSE_SECONDS)
+        else:
+            return
 
 
 def _lower(value: str | None) -> str | None:
@@ -159,6 +181,8 @@ def _faults() -> Iterator[None]:
         yield
     except DBAPIError as err:
         raise HistoryError(f"The history cannot be used: {_said(err)}.", _ELSEWHERE) from None
+    except (KeyError, TypeError, ValueError) as err:  # of values that nobody wrote like that
+        raise HistoryError("The history cannot be used: what it holds cannot be read.", _ELSEWHERE) from err
     except PoolTimeout as err:
         raise HistoryError("The history cannot be used: every connection is busy.", _ELSEWHERE) from err
 
@@ -171,6 +195,7 @@ _CAUSES = {
     "lock timeout": "somebody else has been writing for too long",
     "locked": "somebody else has been writing for too long",
     "malformed": "the file is damaged",
+    "not decode": "the file is damaged",
     "not a database": "the file is no history",
     "unable to open": "the file cannot be opened",
     "password": "the database does not accept the credentials",

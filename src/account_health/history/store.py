@@ -128,7 +128,7 @@ class Store:
         p = schema.policy.c
         with self._database.reading() as connection:
             found = connection.execute(select(p.hash, p.document).where(p.hash.in_(set(policies)))).all()
-        return {row.hash: tuple(json.loads(row.document)["metrics"]) for row in found}
+            return {row.hash: tuple(json.loads(row.document)["metrics"]) for row in found}
 
     # --- What happened ------------------------------------------------------------------------------------------------
 
@@ -188,7 +188,7 @@ class Store:
                 }  # fmt: skip
                 connection.execute(insert(schema.run).values(**values))
                 found = connection.execute(select(schema.run).order_by(r.id.desc()).limit(1)).mappings().one()
-        return to_run(found)
+            return to_run(found)
 
     def record(  # noqa: PLR0913, PLR0917 - what readings are recorded with
         self,
