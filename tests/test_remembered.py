@@ -216,7 +216,7 @@ def test_metrics_that_moved_the_score_stand_by_direction_the_most_first() -> Non
     ],
 )
 def test_the_trend_is_a_line_of_blocks_between_its_first_and_last_score(trend: list[float | None], line: str) -> None:
-    assert trend_line(changed(trend=trend)) == line
+    assert trend_line(changed(trend=trend), "UTC") == line
 
 
 def test_the_trend_has_a_point_for_each_week_and_ends_today(history: Path) -> None:
@@ -229,7 +229,7 @@ def test_the_trend_has_a_point_for_each_week_and_ends_today(history: Path) -> No
     assert [(AS_OF - point.as_of.replace(tzinfo=None)).days for point in found.trend] == [28, 21, 14, 7, 0]
     before, after = found.from_, found.to
     assert [point.score for point in found.trend] == [before, before, before, after, after]
-    assert f"Trend: {trend_line(found)}" in summary(workspace_at(0, history, [answer]))
+    assert f"Trend: {trend_line(found, 'UTC')}" in summary(workspace_at(0, history, [answer]))
 
 
 def test_a_history_of_today_alone_is_no_trend(history: Path) -> None:
@@ -380,8 +380,8 @@ def test_the_status_that_was_set_last_holds_until_it_is_withdrawn() -> None:
 def test_a_status_is_over_at_the_end_of_its_last_day() -> None:
     moment = timedelta(microseconds=1)
 
-    assert status(replace(GOOD, expires_at=AS_OF + moment)) is not None
-    assert status(replace(GOOD, expires_at=AS_OF)) is None
+    assert status(replace(GOOD, expires_at=AS_OF)) is not None
+    assert status(replace(GOOD, expires_at=AS_OF - moment)) is None
     # What it replaced does not come back.
     assert status(GOOD, replace(GOOD, after="Poor", expires_at=AS_OF)) is None
 

@@ -13,7 +13,7 @@ _FORMS = "Write e.g. 2026-11-21 or 2026-11-21T09:00:00Z."
 _EARLIEST, _LATEST = datetime(1900, 1, 1), datetime(9000, 1, 1)  # noqa: DTZ001 - naive UTC, like every instant inside
 
 
-def asked_instant(text: str | None, time_zone: str, now: datetime) -> datetime:
+def asked_instant(text: str | None, time_zone: str, now: datetime, name: str = "as_of") -> datetime:
     """The asked instant as naive UTC: `text` as a date or ISO 8601 instant, or without text the current minute.
 
     Raises CallerError for anything else, and for years so far away that no window could look back or ahead from them.
@@ -24,9 +24,9 @@ def asked_instant(text: str | None, time_zone: str, now: datetime) -> datetime:
     try:
         asked = _end_of_day(text, time_zone) if _DATE.fullmatch(text) else _instant(text)
     except (ValueError, OverflowError) as err:
-        raise CallerError("as_of is no date.", _FORMS) from err
+        raise CallerError(f"{name} is no date.", _FORMS) from err
     if not _EARLIEST <= asked < _LATEST:
-        raise CallerError(f"as_of must lie between the years {_EARLIEST.year} and {_LATEST.year}.", _FORMS)
+        raise CallerError(f"{name} must lie between the years {_EARLIEST.year} and {_LATEST.year}.", _FORMS)
     return asked
 
 

@@ -6,10 +6,10 @@ from datetime import UTC
 from typing import TYPE_CHECKING
 
 from account_health.as_of import asked_instant
-from account_health.errors import HistoryError, NoHistory
+from account_health.errors import CallerError, HistoryError, NoHistory
 from account_health.explained import ExplainedChange
 from account_health.remembered import driver_sentences, trend_line
-from account_health.wording import BAND_TITLES
+from account_health.wording import BAND_TITLES, day
 
 if TYPE_CHECKING:
     from account_health.policy import Policy
@@ -21,18 +21,21 @@ async def explain_change(
 ) -> ExplainedChange:
     """The change of one account since a day (empty: about a month before) up to now or another day.
 
-    Raises NoHistory if nothing was recorded of it by then, HistoryError if the history cannot be read.
+    Raises CallerError for a day that is none or not earlier, NoHistory if nothing was recorded of it by then, HistoryError
+    if the history cannot be read.
     """
     if not workspace.memory.exists:
         raise NoHistory
-    start = asked_instant(since, workspace.policy.time_zone, workspace.clock()) if since else None
+    start = asked_instant(since, workspace.policy.time_zone, workspace.clock(), "since") if since else None
+    if start and start >= workspace.instant(as_of):
+        raise CallerError("since has to lie before the instant of the answer.", "Give an earlier day.")
     assessment, _ = await workspace.assessed(account, as_of, start, refresh=refresh)
     change = assessment.change
     if change is None or (start and change.since.astimezone(UTC).replace(tzinfo=None) > start):
         if unread := next((notice for notice in assessment.notices if notice.startswith("Answered without")), ""):
             raise HistoryError(unread, "The score itself can be had: score_account.")
         first = await workspace.memory.ask(lambda store: store.first(assessment.account.id))
-        known = f"The first reading is of {first.as_of.date().isoformat()}." if first else ""
+        known = f"The first reading is of {day(first.as_of, workspace.policy.time_zone)}." if first else ""
         raise NoHistory(f"Nothing was recorded of this account by then. {known}".strip())
     return ExplainedChange(
         account=assessment.account,
@@ -62,7 +65,7 @@ def as_markdown(found: ExplainedChange, policy: Policy) -> str:
         if flags:
             names = [policy.flags[flag].name if flag in policy.flags else flag for flag in flags]
             lines += ["", f"{word}: {', '.join(names)}."]
-    if line := trend_line(change):
+    if line := trend_line(change, policy.time_zone):
         lines += ["", f"Trend: {line}"]
     now = BAND_TITLES[found.band.value if found.band else "not_scored"]
     return "\n".join([*lines, "", f"Now: {now}."])

@@ -39,7 +39,8 @@ async def prepare_status(workspace: Workspace, wish: StatusWish) -> Prepared:
     word = canonical(vocabulary, wish.status)
     description = _note(wish.description)
     assessment, evaluation = await workspace.assessed(wish.account)
-    _require_customer(evaluation, workspace)
+    if word:
+        _require_customer(evaluation, workspace)
     expires = _expiry(wish.expires, workspace)
     before = assessment.manual_status
     name, most = assessment.account.name, workspace.policy.limits.name_characters
@@ -159,7 +160,7 @@ def _expiry(text: str, workspace: Workspace) -> datetime | None:
     """The end of the day, which has to lie ahead."""
     if not text:
         return None
-    until = asked_instant(text, workspace.policy.time_zone, workspace.clock())
+    until = asked_instant(text, workspace.policy.time_zone, workspace.clock(), "The last day")
     if until <= workspace.instant():
         raise CallerError("The day lies in the past.", "Give one that is still to come, or none.")
     return until

@@ -95,7 +95,7 @@ class Memory:
             log.warning("answered without history: %s", err)
             return {}, (f"Answered without history: {err}",)
         last = {a.account: a for a in said if a.kind == "status" and a.at <= as_of}
-        holding = {account: a for account, a in last.items() if a.after and (not a.expires_at or a.expires_at > as_of)}
+        holding = {account: a for account, a in last.items() if a.after and (not a.expires_at or a.expires_at >= as_of)}
         return holding, ()
 
     async def recall(self, account: str, as_of: datetime, policy: Policy, since: datetime | None = None) -> Recalled:

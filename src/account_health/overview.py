@@ -82,7 +82,7 @@ class View:
         last = next((a for a in reversed(self.said.get(account, ())) if a.kind is Kind.STATUS), None)
         if last is None or last.after is None:
             return None
-        return None if last.expires_at and last.expires_at <= self.standings.as_of else last
+        return None if last.expires_at and last.expires_at < self.standings.as_of else last
 
 
 @dataclass(frozen=True)

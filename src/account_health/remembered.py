@@ -49,7 +49,7 @@ def manual_status(said: Sequence[Activity], evaluation: Evaluation) -> ManualSta
     last = next((activity for activity in reversed(said) if activity.kind is Kind.STATUS), None)
     if last is None or last.after is None or last.subject not in evaluation.policy.vocabularies:
         return None
-    if last.expires_at is not None and last.expires_at <= evaluation.inputs.as_of:
+    if last.expires_at is not None and last.expires_at < evaluation.inputs.as_of:
         return None
     policy = evaluation.policy
     vocabulary, most = policy.vocabularies[last.subject], policy.limits.text_characters
@@ -122,7 +122,7 @@ def driver_sentences(change: Change, most: int) -> str:
 _LEVELS = "▁▂▃▄▅▆▇█"
 
 
-def trend_line(change: Change) -> str:
+def trend_line(change: Change, time_zone: str) -> str:
     """The recorded scores as blocks from 0 to 100 with what they began and ended at; a dot where there was no score.
 
     Empty for fewer than two.
@@ -136,7 +136,7 @@ def trend_line(change: Change) -> str:
     )
     ends = [change.trend[0].score, change.trend[-1].score]
     shown = " → ".join("not scored" if score is None else str(rounded(score)) for score in ends)
-    return f"{blocks} {shown} since {change.trend[0].as_of.date().isoformat()}"
+    return f"{blocks} {shown} since {day(change.trend[0].as_of.replace(tzinfo=None), time_zone)}"
 
 
 def _lived(flag: RiskFlag, recalled: Recalled, policy: Policy, as_of: datetime) -> RiskFlag:

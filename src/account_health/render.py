@@ -54,7 +54,7 @@ def render_summary(assessment: Assessment, policy: Policy) -> str:
             first=_first_remedy(assessment),
             range_words=range_words(assessment, policy),
             drivers=driver_sentences(assessment.change, policy.changes.drivers_shown) if assessment.change else "",
-            trend=trend_line(assessment.change) if assessment.change else "",
+            trend=trend_line(assessment.change, policy.time_zone) if assessment.change else "",
             vocabularies=policy.vocabularies,
             time_zone=policy.time_zone,
         ).strip()

@@ -26,6 +26,10 @@ TOOLS = [
     "render_health_summary",
     "score_supplied_inputs",
     "check_sources",
+    "list_at_risk_accounts",
+    "get_portfolio_health",
+    "explain_change",
+    "list_health_changes",
 ]
 MARKDOWN_ONLY = {"render_health_summary"}
 
@@ -107,6 +111,12 @@ def test_no_argument_beyond_the_published_ones_is_admitted(name: str) -> None:
 
 def test_every_tool_but_the_markdown_one_publishes_the_shape_of_its_answer() -> None:
     assert {name for name in TOOLS if "outputSchema" not in tool(name)} == MARKDOWN_ONLY
+
+
+def test_only_the_assessment_is_described_down_to_its_last_field() -> None:
+    described = {name: tool(name).get("outputSchema", {}) for name in TOOLS}
+    assert {name for name, schema in described.items() if "$defs" in schema} == {"score_account"}
+    assert [name for name, schema in described.items() if "$ref" in json.dumps(schema) and "$defs" not in schema] == []
 
 
 @pytest.mark.parametrize("name", TOOLS)

@@ -70,7 +70,7 @@ async def test_hostile_lines_neither_stop_the_server_nor_spoil_its_output(tmp_pa
     async with wired("serve", "--demo", here=tmp_path) as wire:
         for label, line in HOSTILE.items():
             await wire.send(line)
-            assert len((await wire.ask(f"after {label}", "tools/list"))["result"]["tools"]) == 6
+            assert len((await wire.ask(f"after {label}", "tools/list"))["result"]["tools"]) == 10
         assert await wire.hang_up() == 0
 
 

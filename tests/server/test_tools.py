@@ -25,7 +25,17 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.anyio
 
 ACCOUNTS = 13
-READING = ["find_accounts", "fetch_inputs", "score_account", "render_health_summary", "check_sources"]
+READING = [
+    "find_accounts",
+    "fetch_inputs",
+    "score_account",
+    "render_health_summary",
+    "check_sources",
+    "list_at_risk_accounts",
+    "get_portfolio_health",
+]
+NEEDING_HISTORY = {"explain_change", "list_health_changes"}
+"""Tools that have nothing to say until something was recorded; see test_portfolio_tools.py."""
 NEEDED: dict[str, dict[str, Any]] = {
     "fetch_inputs": {"account": "northwind"},
     "score_account": {"account": "northwind"},
@@ -62,7 +72,8 @@ async def test_every_structured_answer_fits_its_schema_and_its_text_says_the_sam
     assert len(ids) == ACCOUNTS
     asked = [(tool, {"account": account}) for account in ids for tool in ("score_account", "fetch_inputs")]
     asked += [("find_accounts", {}), ("check_sources", {}), ("score_supplied_inputs", {"metrics": {"nps_latest": 9}})]
-    assert {tool for tool, _ in asked} == set(schemas)
+    asked += [("list_at_risk_accounts", {"vocabulary": "uman"}), ("get_portfolio_health", {"vocabulary": "uman"})]
+    assert {tool for tool, _ in asked} == set(schemas) - NEEDING_HISTORY
     for tool, arguments in asked:
         result = await client.call_tool(tool, {**arguments, "as_of": DAY})
         assert not result.is_error
@@ -77,7 +88,8 @@ async def test_no_answer_holds_a_null(client: Client) -> None:
 
     for tool in ("score_account", "fetch_inputs"):
         assert not nulls(await answer(client, tool, account="moonbeam", as_of=DAY))
-    assert not nulls(await answer(client, "find_accounts", as_of=DAY))
+    for tool in ("find_accounts", "list_at_risk_accounts", "get_portfolio_health"):
+        assert not nulls(await answer(client, tool, as_of=DAY))
 
 
 async def test_the_summary_is_text_alone_and_its_facts_travel_beside_it(client: Client) -> None:
@@ -89,14 +101,16 @@ async def test_the_summary_is_text_alone_and_its_facts_travel_beside_it(client: 
     assert result.meta["account-health/assessment"] == facts
 
 
-async def test_the_call_that_a_description_shows_works(client: Client) -> None:
-    for tool in (await client.list_tools()).tools:
-        shown = re.search(r"Example: (\w+\(.*\))\.", tool.description or "", re.DOTALL)
-        assert shown
-        call = ast.parse(shown[1], mode="eval").body
-        assert isinstance(call, ast.Call)
-        arguments = {part.arg or "": ast.literal_eval(part.value) for part in call.keywords}
-        assert not (await client.call_tool(ast.unparse(call.func), arguments)).is_error
+@pytest.mark.parametrize("era", ERAS)
+async def test_the_call_that_a_description_shows_works(era: Any, recorded: Config) -> None:
+    async with Client(create_server(lambda: recorded, clock), mode=era) as client:
+        for tool in (await client.list_tools()).tools:
+            shown = re.search(r"Example: (\w+\(.*\))\.", tool.description or "", re.DOTALL)
+            assert shown
+            call = ast.parse(shown[1], mode="eval").body
+            assert isinstance(call, ast.Call)
+            arguments = {part.arg or "": ast.literal_eval(part.value) for part in call.keywords}
+            assert not (await client.call_tool(ast.unparse(call.func), arguments)).is_error
 
 
 async def test_an_account_is_found_by_id_name_domain_address_and_mail(client: Client) -> None:

@@ -36,7 +36,7 @@ _CONNECT_SECONDS = 3
 _WRITERS = 0x4163436F
 """The lock of all writers in PostgreSQL; any number that others do not use."""
 _OWNER_ONLY = stat.S_IRUSR | stat.S_IWUSR
-_ELSEWHERE = "Scores go on without it; see [history] in account-health.toml."
+_ELSEWHERE = "Scores go on without it; see `[history]` in `account-health.toml`."
 
 
 class Database:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 from mcp.server import CacheHint, MCPServer
 
-from account_health.errors import AccountHealthError
 from account_health.server.desk import Desk
 from account_health.server.resources import add_resources
 from account_health.server.tools import tools
@@ -55,6 +54,6 @@ def _decided(configure: Callable[[], Config]) -> tuple[Writes, bool]:
     """What tools may write, and whether answers are recorded; nothing, as long as there is no usable configuration."""
     try:
         config = configure()
-    except AccountHealthError:
+    except Exception:  # noqa: BLE001 - a server always starts, and each question tells what is wrong
         return "off", False
     return config.writes, config.history.record == "answers"

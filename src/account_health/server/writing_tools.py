@@ -77,14 +77,22 @@ async def prepared_flag(
 
 def _question(ctx: Context[Desk], prepared: Prepared) -> Elicit[Confirmation] | Confirmation:
     """Asks a person; a client that cannot is told so by the tool, in words that a model can read."""
-    capabilities = ctx.client_capabilities
-    if capabilities is None or capabilities.elicitation is None:
+    if not _can_ask(ctx):
         return Confirmation(write=False)
-    note = prepared.activity.description
-    why = f"\nDescription: {note}" if note else ""
+    activity = prepared.activity
+    why = f"\nDescription: {activity.description}" if activity.description else ""
     return Elicit(
-        f"Write down for {prepared.sentence}?{why}\nLast change on record: no. {prepared.last}.", Confirmation
+        f"Write down for {prepared.sentence}?{why}\nSaid by: {activity.author}\n"
+        f"Last change on record: no. {prepared.last}.",
+        Confirmation,
     )
+
+
+def _can_ask(ctx: Context[Desk]) -> bool:
+    """Whether the client can show a person a form; one that says nothing of its means of asking shows forms."""
+    capabilities = ctx.client_capabilities
+    asking = capabilities.elicitation if capabilities else None
+    return asking is not None and (asking.form is not None or asking.url is None)
 
 
 async def ask_status(
@@ -103,8 +111,7 @@ async def ask_flag(
 
 async def _written(ctx: Context[Desk], prepared: Prepared, answer: ElicitationResult[Confirmation]) -> CallToolResult:
     """Writes what a person confirmed; raises CallerError where nobody did."""
-    capabilities = ctx.client_capabilities
-    if capabilities is None or capabilities.elicitation is None:
+    if not _can_ask(ctx):
         raise CallerError(
             "A person has to confirm this, and this client cannot ask one. Nothing was written.",
             "Use the command line (account-health status set, account-health flag), or a client with elicitation.",
