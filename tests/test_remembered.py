@@ -383,7 +383,7 @@ def test_a_status_is_over_at_the_end_of_its_last_day() -> None:
     assert status(replace(GOOD, expires_at=AS_OF)) is not None
     assert status(replace(GOOD, expires_at=AS_OF - moment)) is None
     # What it replaced does not come back.
-    assert status(GOOD, replace(GOOD, after="Poor", expires_at=AS_OF)) is None
+    assert status(GOOD, replace(GOOD, after="Poor", expires_at=AS_OF - moment)) is None
 
 
 def test_a_status_of_a_vocabulary_that_the_policy_has_no_more_is_not_shown() -> None:

@@ -21,8 +21,8 @@ async def explain_change(
 ) -> ExplainedChange:
     """The change of one account since a day (empty: about a month before) up to now or another day.
 
-    Raises CallerError for a day that is none or not earlier, NoHistory if nothing was recorded of it by then, HistoryError
-    if the history cannot be read.
+    Raises CallerError for a day that is none or not earlier, NoHistory if nothing was recorded of it by then,
+    HistoryError if the history cannot be read.
     """
     if not workspace.memory.exists:
         raise NoHistory
