@@ -319,8 +319,14 @@ async def test_movers_are_only_those_of_the_wanted_accounts(recorded: Config) ->
     assert found.worsened <= 2
 
 
-async def test_without_a_run_about_a_month_before_there_are_no_movers(recorded: Config, tmp_path: Path) -> None:
-    assert (await health_of(workspace_on(recorded), as_of="2026-11-10")).movers is None
+async def test_where_the_history_is_younger_movers_are_measured_against_its_first_run(recorded: Config) -> None:
+    found = (await health_of(workspace_on(recorded), as_of="2026-11-10")).movers
+    assert found
+    assert found.since.isoformat() == "2026-10-12T09:00:00+00:00"
+    assert (await health_of(workspace_on(recorded), as_of="2026-10-12")).movers is None, "a run of today tells nothing"
+
+
+async def test_without_a_run_of_an_earlier_day_there_are_no_movers(tmp_path: Path) -> None:
     new = await health_of(workspace_given(customers(green=1), history=tmp_path / "none.sqlite"))
     assert new.movers is None
     assert "Nothing recorded to compare with." in render_portfolio(new, DEFAULT_POLICY)

@@ -123,14 +123,18 @@ class Overview:
             unread = self._shown(not_read(evaluation))
         return View(looked, found.said, (*workspace.notices, *unread, *found.notices))
 
-    async def before(self, instant: datetime) -> Looked | None:
-        """How all accounts stood at an earlier instant, as recorded; None if nothing was, or cannot be read."""
+    async def before(self, instant: datetime, now: datetime | None = None) -> Looked | None:
+        """How all accounts stood at an earlier instant, as recorded; None if nothing was, or cannot be read.
+
+        With `now`, a history that is younger gives its first run instead, if that is of an earlier day.
+        """
         memory = self.workspace.memory
         if not memory.exists:
             return None
         try:
-            run = await memory.ask(lambda store: store.last_run(until=instant))
-            if run is None:
+            run = await memory.ask(lambda store: store.last_run(until=instant) or (store.first_run() if now else None))
+            zone = self.workspace.policy.time_zone
+            if run is None or (now and local_day(run.as_of, zone) >= local_day(now, zone)):
                 return None
             return await memory.ask(lambda store: self._read(store, run, run.as_of))
         except HistoryError as err:

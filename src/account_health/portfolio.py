@@ -44,7 +44,7 @@ async def portfolio_health(  # noqa: PLR0913 - what the tool and the command lin
         vocabulary_named(policy, vocabulary)
     view = await overview.view(as_of, refresh=refresh)
     standings, chosen = view.standings, view.selection.customers(segment, owner)
-    before = await overview.before(standings.as_of - timedelta(days=policy.changes.since_days))
+    before = await overview.before(standings.as_of - timedelta(days=policy.changes.since_days), standings.as_of)
     gaps = standings.data_gaps(chosen)
     target = _target(standings, chosen)
     return PortfolioHealth(

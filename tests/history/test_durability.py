@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from account_health.history.database import Database
 from account_health.history.store import Store
 from history.processes import writing
 from history.readings import assert_consistent, clock, content, keep
@@ -59,6 +60,13 @@ def test_what_was_acknowledged_survives_kill_minus_nine(sqlite_settings: History
         assert {(run["done"], run["added"]) for run in runs} <= {(0, 0), (TOGETHER, TOGETHER)}
         assert {run["done"] for run in runs if run["finished_at"]} <= {TOGETHER}
     assert len(acknowledged) == len(set(acknowledged)) >= KILLS
+
+
+def test_a_file_is_flushed_to_the_disk_before_anything_is_acknowledged(sqlite_settings: HistorySettings) -> None:
+    """What a loss of power would show, which no test can bring about, is up to these two settings of SQLite."""
+    with closing(Database.open(sqlite_settings, clock())) as database, database.reading() as connection:
+        found = [connection.exec_driver_sql(f"PRAGMA {name}").scalar_one() for name in ("journal_mode", "synchronous")]
+    assert found == ["wal", 2]
 
 
 def test_a_killed_client_of_postgresql_leaves_nothing_half_written(postgres_settings: HistorySettings) -> None:

@@ -107,7 +107,7 @@ def everything(store: Store) -> None:
 
 def test_a_damaged_file_is_a_fault_of_the_history_and_of_nothing_else(filled: Path) -> None:
     whole, chance, said = filled.read_bytes(), random.Random(4), set[str]()  # noqa: S311 - where it is damaged, no secret
-    for _ in range(60):
+    for _ in range(40):
         damaged = bytearray(whole)
         start, length = chance.randrange(100, len(whole)), chance.choice((1, 8, 64, 512, 4096))
         damaged[start : start + length] = chance.randbytes(len(damaged[start : start + length]))

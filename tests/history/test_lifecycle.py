@@ -145,7 +145,7 @@ def test_reading_the_same_instant_again_changes_nothing(history: tuple[list[Step
         assert list(activities(again, kept[day], "somebody")) == []
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=25)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=15)
 @given(st.lists(STEPS, min_size=1, max_size=3), st.integers(1, 3))
 def test_a_store_keeps_what_the_rules_say(open_store: OpenStore, histories: list[list[Step]], readings: int) -> None:
     store, policy = open_store(), announcing_after(readings)

@@ -114,7 +114,7 @@ CHANGED: dict[str, dict[str, Any]] = {
 # --- What was read ----------------------------------------------------------------------------------------------------
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=25)
 @given(st.lists(READINGS, min_size=1, max_size=4, unique_by=lambda read: read.account))
 def test_every_reading_comes_back_as_it_was_written(open_store: OpenStore, readings: list[Reading]) -> None:
     store = open_store()
@@ -367,7 +367,7 @@ def test_activities_come_back_whole_and_page_by_page(store: Store, told_activiti
     assert [a for page in pages for a in page] == told_activities[::-1]
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=30)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=25)
 @given(
     st.builds(
         Activity,

@@ -1,4 +1,4 @@
-"""The tools over all accounts and over time say what the functions behind them say, and are of help without a history."""
+"""The tools over all accounts and over time say what the functions behind them say, and help on without a history."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ async def test_an_explained_change_is_that_of_the_function_and_adds_up(
     lived: Client, recorded: Config, asked: dict[str, str]
 ) -> None:
     for account in ("fernhollow", "northwind"):
-        expected = await explain_change(workspace_on(recorded), account, **asked)
+        expected = await explain_change(workspace_on(recorded), account, asked.get("since", ""), asked.get("as_of"))
         found = await answer(lived, "explain_change", account=account, **asked)
         assert found == expected.as_json()
         change = found["change"]

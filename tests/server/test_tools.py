@@ -297,9 +297,10 @@ async def test_a_cursor_of_another_search_or_of_no_search_is_refused(client: Cli
 async def test_a_cursor_far_behind_the_end_finds_nothing_more(client: Client) -> None:
     own = (await answer(client, "find_accounts", limit=2))["next_cursor"]
     search = base64.urlsafe_b64decode(own + "=" * (-len(own) % 4)).decode().partition(":")[2]
-    far = base64.urlsafe_b64encode(f"{10**40}:{search}".encode()).decode()
+    far, farther = [base64.urlsafe_b64encode(f"{at}:{search}".encode()).decode() for at in (10**9 - 1, 10**40)]
     page = await answer(client, "find_accounts", limit=2, cursor=far)
     assert (page["accounts"], page["total"], "next_cursor" in page) == ([], ACCOUNTS, False)
+    assert "cursor" in await refused(client, "find_accounts", limit=2, cursor=farther)
 
 
 # --- Configuration ------------------------------------------------------------------------------------------------

@@ -114,6 +114,13 @@ class Store:
             found = connection.execute(chosen.order_by(r.as_of.desc(), r.id.desc()).limit(1)).mappings()
             return next(map(to_run, found), None)
 
+    def first_run(self) -> Run | None:
+        """The oldest reading of all accounts that ended."""
+        r = schema.run.c
+        chosen = select(schema.run).where(r.finished_at.is_not(None)).order_by(r.as_of, r.id).limit(1)
+        with self._database.reading() as connection:
+            return next(map(to_run, connection.execute(chosen).mappings()), None)
+
     def version(self) -> tuple[int, int]:
         """Differs whenever something was added."""
         with self._database.reading() as connection:
