@@ -124,7 +124,7 @@ def test_the_address_of_a_database_is_a_secret_and_never_shown(tmp_path: Path) -
     assert config.history.url is not None
     assert config.history.url.get_secret_value() == address
     assert "hunter2" not in repr(config)
-    with pytest.raises(ConfigurationError, match="history.url") as refused:
+    with pytest.raises(ConfigurationError, match=r"history\.url") as refused:
         _loaded(tmp_path, f'[history]\nurl = "{address}"\n{source}')
     assert "hunter2" not in str(refused.value)
 

