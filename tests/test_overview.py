@@ -263,7 +263,8 @@ async def test_a_status_holds_until_its_day_is_over_or_it_is_withdrawn(recorded_
     assert statuses(await view_on(recorded_copy)) == {"kestrel": "Poor"}
     overview = Overview(workspace_on(recorded_copy))
     assert statuses(await overview.view("2026-11-15")) == {}
-    assert statuses(await overview.view("2026-11-17")) == {"northwind": "Fair", "kestrel": "Poor"}
+    assert statuses(await overview.view("2026-11-18")) == {"northwind": "Fair", "kestrel": "Poor"}
+    assert statuses(await overview.view("2026-11-19T00:00:00Z")) == {"kestrel": "Poor"}
 
 
 async def test_what_was_said_later_is_unknown_on_an_earlier_day(recorded_copy: Config) -> None:
