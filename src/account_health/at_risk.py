@@ -85,7 +85,8 @@ def _chosen(view: View, wanted: WantedAtRisk, attention: Attention) -> Bools:
     chosen = view.selection.customers(wanted.segment, wanted.owner)
     if wanted.renewing:
         window = RenewalWindow.parse(wanted.renewing, attention.today)
-        chosen &= np.array([p.renewal_date in window for p in view.standings.profiles], dtype=bool)
+        renewals = view.standings.renewals
+        chosen &= (renewals >= np.datetime64(window.first)) & (renewals <= np.datetime64(window.last))
     if wanted.top_by_arr:
         arr = np.where(chosen & ~np.isnan(view.standings.arr), view.standings.arr, -1.0)
         top = np.argsort(-arr, kind="stable")[: wanted.top_by_arr]

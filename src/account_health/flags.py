@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import operator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -64,7 +65,7 @@ class FlagTable:
             return FlagState.RAISED
         return FlagState.CLEAR if self.clear[row, flag] else FlagState.UNKNOWN
 
-    @property
+    @cached_property
     def worst(self) -> NDArray[np.int_]:
         """Per account the position of its worst raised severity."""
         worst: NDArray[np.int_] = self.severity.min(axis=1, initial=SEVERITIES.index(Severity.NONE))

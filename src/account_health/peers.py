@@ -40,6 +40,12 @@ class Peers:
         """Per metric the mean points of everybody of whom it is known; NaN where that is nobody."""
         return _mean(self.standings.contributions.points, self.known)
 
+    @cached_property
+    def _by_metric(self) -> tuple[Floats, Floats]:
+        """Points and what is known, a row for each metric, so that sums run along memory."""
+        points = np.ascontiguousarray(self.standings.contributions.points.T)
+        return points, np.ascontiguousarray(self.known.T, dtype=np.float64)
+
     def of_account(self, row: int) -> tuple[str, ...]:
         """The metrics in which an account lies farthest below its peers, as far as they carry weight."""
         gap = np.where(self.known[row], self.mean - self.standings.contributions.points[row], np.nan)
@@ -47,11 +53,10 @@ class Peers:
 
     def of_groups(self, codes: NDArray[np.int_], groups: int) -> Sequence[tuple[str, ...]]:
         """The same for the mean of each group; `codes` say to which group an account belongs, -1 to none."""
-        chosen = codes >= 0
-        points, known = self.standings.contributions.points[chosen], self.known[chosen]
-        members = codes[chosen]
-        sums = np.column_stack([np.bincount(members, points[:, m], groups) for m in range(points.shape[1])])
-        counts = np.column_stack([np.bincount(members, known[:, m], groups) for m in range(points.shape[1])])
+        members = codes + 1  # group 0: those that belong to none
+        points, known = self._by_metric
+        sums = np.column_stack([np.bincount(members, column, groups + 1)[1:] for column in points])
+        counts = np.column_stack([np.bincount(members, column, groups + 1)[1:] for column in known])
         with np.errstate(invalid="ignore", divide="ignore"):
             gaps = self.mean - sums / counts
         share = self.standings.rubric.weights * (

@@ -156,10 +156,8 @@ def _group(view: View, name: str, rows: Ints, against_peers: tuple[str, ...]) ->
 
 def _movers(standings: Standings, chosen: Bools, before: Looked) -> Movers:
     then = before.standings
-    rows = np.flatnonzero(chosen & standings.scores.scored)
-    pairs = [(row, then.rows[standings.accounts[row]]) for row in rows.tolist() if standings.accounts[row] in then.rows]
-    here, there = np.array(pairs, dtype=np.int_).reshape(-1, 2).T
-    both = then.scores.scored[there]
+    _, here, there = np.intersect1d(standings.ids, then.ids, assume_unique=True, return_indices=True)
+    both = chosen[here] & standings.scores.scored[here] & then.scores.scored[there]
     here, there = here[both], there[both]
     moved = standings.rounded[here] - then.rounded[there]
     most = standings.policy.portfolio.movers_shown

@@ -61,6 +61,7 @@ WITH merged AS (
 SELECT a.account_id, t."table", coalesce(m.state, 'not connected') AS state, m.observed_from
 FROM (SELECT DISTINCT account_id FROM account_all) a CROSS JOIN (SELECT unnest($tables) AS "table") t
 LEFT JOIN merged m ON m.account_id = a.account_id AND m."table" = t."table"
+ORDER BY a.account_id
 """
 
 _STATES = """

@@ -115,6 +115,16 @@ class Standings:
         return self.matrix.accounts
 
     @cached_property
+    def ids(self) -> NDArray[np.str_]:
+        """Ids of the accounts as an array."""
+        return np.array(self.accounts, dtype=np.str_)
+
+    @cached_property
+    def renewals(self) -> NDArray[np.datetime64]:
+        """Days of the renewals, NaT where unknown."""
+        return np.array([p.renewal_date for p in self.profiles], dtype="datetime64[D]")
+
+    @cached_property
     def rows(self) -> Mapping[str, int]:
         """The row of each account."""
         return {account: row for row, account in enumerate(self.accounts)}

@@ -106,13 +106,15 @@ def _matrix(
 
 
 def pack_states(inputs: Inputs, accounts: Sequence[str]) -> list[bytes]:
-    """The merged state of every table of each account."""
-    found = inputs.tables.columns('SELECT account_id, "table", state FROM account_source')
-    order = {account: row for row, account in enumerate(accounts)}
+    """The merged state of every table of each of these accounts, which are sorted by id."""
+    found = inputs.tables.columns(
+        'SELECT account_id, list_position($tables, "table") - 1 AS place, list_position($states, state) - 1 AS state '
+        "FROM account_source",
+        {"tables": list(_TABLES), "states": [state.value for state in STATES]},
+    )
     states = np.full((len(accounts), len(_TABLES)), STATES.index(State.NOT_CONNECTED), dtype=np.uint8)
-    places = {state.value: place for place, state in enumerate(STATES)}
-    for account, table, state in zip(found["account_id"], found["table"], found["state"], strict=True):
-        states[order[account], _TABLES.index(table)] = places[state]
+    rows = np.searchsorted(np.array(accounts, dtype=np.str_), np.array(found["account_id"], dtype=np.str_))
+    states[rows, found["place"]] = found["state"]
     return _rows(states)
 
 

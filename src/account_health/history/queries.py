@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import and_, delete, func, or_, select
+from sqlalchemy import and_, delete, func, literal, or_, select
 
 from account_health.chronicle import Phase
 from account_health.history import schema
@@ -20,6 +20,26 @@ if TYPE_CHECKING:
 def newest() -> Select[Any]:
     """The newest assessment of every account."""
     return select(schema.assessment).join(schema.latest, schema.latest.c.assessment_id == schema.assessment.c.id)
+
+
+def compared() -> Select[Any]:
+    """The newest assessment of every account without what is packed, which nobody compares."""
+    a = schema.assessment.c
+    packed = {a.metric_values.name, a.metric_marks.name, a.table_states.name}
+    columns = [literal(b"").label(column.name) if column.name in packed else column for column in a]
+    return select(*columns).join_from(
+        schema.assessment, schema.latest, schema.latest.c.assessment_id == schema.assessment.c.id
+    )
+
+
+def present(until: datetime) -> Select[Any]:
+    """The accounts that were listed when they were last read, if that was not after an instant."""
+    a = schema.assessment.c
+    return (
+        select(a.account_id)
+        .join_from(schema.assessment, schema.latest, schema.latest.c.assessment_id == a.id)
+        .where(a.is_present, a.as_of <= until)
+    )
 
 
 def held_at(instant: datetime) -> Select[Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from datetime import date
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from account_health.history.records import Activity, Flags, Kind, Packed, Profile, Reading, Run
@@ -87,6 +88,7 @@ def _flags_text(flags: Flags) -> str:
     return json.dumps({"raised": raised, "unknown": flags.unknown, "since": since}, separators=(",", ":"))
 
 
+@lru_cache(maxsize=4096)
 def _flags(text: str) -> Flags:
     found = json.loads(text)
     return Flags(

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from datetime import date, datetime
 
-    from sqlalchemy import Connection
+    from sqlalchemy import Connection, Select
 
     from account_health.config import HistorySettings
     from account_health.history.records import Activity, Reading, Run
@@ -224,20 +224,17 @@ class Store:
         """Ends a run: accounts listed nowhere any more leave (None: that cannot be told), old rows are pruned."""
         with self._database.writing() as connection:
             if listed is not None:
-                gone = [found for found in self._present(connection, run.as_of) if found.account not in listed]
-                absent = [replace(found, as_of=run.as_of, is_present=False) for found in gone]
+                known = connection.execute(queries.present(run.as_of)).scalars()
+                gone = _latest(connection, [account for account in known if account not in listed])
+                absent = [replace(found, as_of=run.as_of, is_present=False) for found in gone.values()]
                 self._added(connection, absent, policy, asked_by, today)
             connection.execute(update(schema.run).where(schema.run.c.id == run.id).values(finished_at=self._now()))
             connection.execute(queries.pruned(self._now() - timedelta(days=self._keep_days)))
 
-    def _present(self, connection: Connection, until: datetime) -> list[Reading]:
-        found = [to_reading(row) for row in connection.execute(queries.newest()).mappings()]
-        return [reading for reading in found if reading.is_present and reading.as_of <= until]
-
     def _added(
         self, connection: Connection, readings: Sequence[Reading], policy: Policy, asked_by: str, today: date
     ) -> int:
-        known = _latest(connection, [reading.account for reading in readings])
+        known = _latest(connection, [reading.account for reading in readings], queries.compared())
         new: list[tuple[Reading, Reading | None]] = []
         for reading in readings:
             before = known.get(reading.account)
@@ -276,10 +273,11 @@ def _insert(
         connection.execute(insert(schema.activity), happened)
 
 
-def _latest(connection: Connection, accounts: Sequence[str]) -> dict[str, Reading]:
+def _latest(connection: Connection, accounts: Sequence[str], newest: Select[Any] | None = None) -> dict[str, Reading]:
+    """The newest reading of each of these accounts, as `newest` selects it."""
     found: dict[str, Reading] = {}
     for part in _parts(accounts):
-        chosen = queries.newest().where(schema.latest.c.account_id.in_(part))
+        chosen = (queries.newest() if newest is None else newest).where(schema.latest.c.account_id.in_(part))
         found |= {row["account_id"]: to_reading(row) for row in connection.execute(chosen).mappings()}
     return found
 
