@@ -252,7 +252,7 @@ async def test_a_target_that_is_missed_never_reads_as_reached(green: int, yellow
     found = await health_of(workspace_given(customers(green=green, yellow=yellow)))
     assert "79% green against a target of 80%, 1 short" in found.summary
     text = render_portfolio(found, DEFAULT_POLICY)
-    assert "Target: 80% green; actual 79% of the scored accounts. 1 more accounts would meet it." in text
+    assert "Target: 80% green; actual 79% of the scored accounts. 1 more account would meet it." in text
 
 
 async def test_a_target_of_half_a_percent_is_said_as_it_is() -> None:
@@ -271,7 +271,8 @@ async def test_groups_come_the_largest_first_and_no_more_than_the_policy_shows()
     policy = other_policy(portfolio=DEFAULT_POLICY.portfolio.model_copy(update={"groups_shown": 4}))
     found = await health_of(workspace_given(rows, policy))
     assert [(group.name, group.accounts) for group in found.segments] == [("S4", 5), ("S9", 5), ("S3", 4), ("S8", 4)]
-    assert found.owners == ()
+    assert (found.segments_total, found.owners, found.owners_total) == (12, (), 0)
+    assert "\nAnd 8 more.\n\n### Owners\n" in render_portfolio(found, policy)
     assert len((await health_of(workspace_given(rows))).segments) == 12
 
 

@@ -97,7 +97,7 @@ class Attention:
             since = standings.since[standings.rows[account]].get(flag)
             if since and local_day(last.at, standings.policy.time_zone) < since:
                 return None
-        if last.after == Phase.SNOOZED and (last.expires_at is None or last.expires_at < standings.as_of):
+        if last.after == Phase.SNOOZED and (last.expires_at is None or last.expires_at < self.view.now):
             return None
         return Phase(str(last.after))
 

@@ -56,6 +56,8 @@ class View:
     said: Mapping[str, Sequence[Activity]]
     """Per account its statuses, acknowledgements and snoozes, oldest first."""
     notices: tuple[str, ...]
+    asked: datetime | None = None
+    """When it was asked for, naive UTC, if that is later than what it holds for."""
 
     @property
     def standings(self) -> Standings:
@@ -77,12 +79,17 @@ class View:
         """The instant it holds for, aware."""
         return self.standings.as_of.replace(tzinfo=UTC)
 
+    @property
+    def now(self) -> datetime:
+        """The instant that decides what people said still holds, naive UTC."""
+        return self.asked or self.standings.as_of
+
     def status(self, account: str) -> Activity | None:
         """The status that somebody set and that still holds."""
         last = next((a for a in reversed(self.said.get(account, ())) if a.kind is Kind.STATUS), None)
         if last is None or last.after is None:
             return None
-        return None if last.expires_at and last.expires_at < self.standings.as_of else last
+        return None if last.expires_at and last.expires_at < self.now else last
 
 
 @dataclass(frozen=True)
@@ -104,6 +111,7 @@ class Overview:
 
     workspace: Workspace
     _kept: dict[Hashable, Looked] = field(default_factory=dict)
+    _said: tuple[int, Sequence[Activity]] | None = None
 
     async def view(self, as_of: str | None = None, *, refresh: bool = False) -> View:
         """How all accounts stand now, or on another day; `refresh` computes although a recorded run is fresh.
@@ -121,7 +129,7 @@ class Overview:
             standings = Standings.of_evaluation(evaluation, profiles_of(evaluation))
             looked = Looked.at(replace(standings, since=_since(standings, found.lives)))
             unread = self._shown(not_read(evaluation))
-        return View(looked, found.said, (*workspace.notices, *unread, *found.notices))
+        return View(looked, found.said, (*workspace.notices, *unread, *found.notices), instant)
 
     async def before(self, instant: datetime, now: datetime | None = None) -> Looked | None:
         """How all accounts stood at an earlier instant, as recorded; None if nothing was, or cannot be read.
@@ -150,7 +158,7 @@ class Overview:
 
         def recall(store: Store) -> _Recalled:
             said: dict[str, list[Activity]] = {}
-            for activity in store.said_by_people():
+            for activity in self._spoken(store):
                 if activity.at <= instant:
                     said.setdefault(activity.account, []).append(activity)
             run = store.last_run(until=instant) if may_be_recorded and fresh else None
@@ -165,6 +173,13 @@ class Overview:
         except HistoryError as err:
             log.warning("answered without history: %s", err)
             return _Recalled(notices=(f"Answered without history: {err}",))
+
+    def _spoken(self, store: Store) -> Sequence[Activity]:
+        """What people said of all accounts, read once for as long as nothing happens."""
+        version = store.version()[1]
+        if self._said is None or self._said[0] != version:
+            self._said = version, store.said_by_people()
+        return self._said[1]
 
     def _newest(self, store: Store, run: Run, instant: datetime) -> Looked | None:
         """The newest recorded standings; on a frozen day those of the run, if something was recorded since."""

@@ -59,7 +59,9 @@ async def portfolio_health(  # noqa: PLR0913 - what the tool and the command lin
         words=_words(standings, chosen, vocabulary) if vocabulary else None,
         target=target,
         segments=_groups(view, view.selection.segments, chosen),
+        segments_total=_count(view.selection.segments, chosen),
         owners=_groups(view, view.selection.owners, chosen),
+        owners_total=_count(view.selection.owners, chosen),
         movers=_movers(standings, chosen, before) if before else None,
         data_gaps=f"Data missing from {gaps}." if gaps else None,
         notices=view.notices,
@@ -123,6 +125,12 @@ def _words(standings: Standings, chosen: Bools, key: str) -> dict[str, int]:
         said = word(vocabulary, score, standings.policy, [bool(h) for h in found[1:]])
         counts[said or NOT_SCORED] += int(count)
     return counts
+
+
+def _count(groups: Groups, chosen: Bools) -> int:
+    """How many groups the chosen accounts fall into."""
+    codes = groups.codes[chosen]
+    return len(np.unique(codes[codes >= 0]))
 
 
 def _groups(view: View, groups: Groups, chosen: Bools) -> tuple[Group, ...]:
