@@ -87,7 +87,7 @@ class View:
     def status(self, account: str) -> Activity | None:
         """The status that somebody set and that still holds."""
         last = next((a for a in reversed(self.said.get(account, ())) if a.kind is Kind.STATUS), None)
-        if last is None or last.after is None:
+        if last is None or last.after is None or last.subject not in self.standings.policy.vocabularies:
             return None
         return None if last.expires_at and last.expires_at < self.now else last
 
