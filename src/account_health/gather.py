@@ -218,8 +218,13 @@ class Gatherer:
         return tuple(holding(i, found, newest.get(i), policy, as_of) for i, found in enumerate(kept.deliveries))
 
     def _tables(self, kept: _Kept, asked: tuple[str, ...] | None, marked: Marked, until: Until | None) -> Tables:
+        narrowed = None
+        if until and asked is not None:
+            narrowed = kept.tables.get_or_make(
+                (asked, marked, None), lambda: self._tables(kept, asked, marked, None)
+            ).schema
         schema = f"question_{next(self._numbers)}"
-        snapshot.narrow(self._database, kept.schema, schema, asked, marked, until)
+        snapshot.narrow(self._database, kept.schema, schema, asked, marked, until, narrowed)
         tables = Tables(self._database, kept.schema, schema, asked)
         # An evaluation may look at its tables long after others have been asked for.
         weakref.finalize(tables, snapshot.drop, self._database, schema).atexit = False

@@ -127,14 +127,18 @@ def narrow(  # noqa: PLR0913, PLR0917 - what makes a question
     accounts: Sequence[str] | None,
     marked: tuple[Sequence[str], Sequence[str]],
     until: Until | None = None,
+    narrowed: str | None = None,
 ) -> None:
     """Creates the schema of a question about some accounts (None: all) of a snapshot.
 
-    `marked` are the stale and the partial tables. With `until` it holds only what had happened by then.
+    `marked` are the stale and the partial tables. With `until` it holds only what had happened by then; `narrowed` is
+    then the schema of the same question without it, whose few rows need not be looked for again.
     The rows of some accounts are copied, because planning a query over a view on a view costs more than the copy; those
     of all accounts are not.
     """
-    selects = {table: _happened_by(table, until) for table in (*TABLES, "source_state")}
+    names = (*TABLES, "source_state")
+    rows = {name: f"{narrowed}.{name}" if narrowed else f"{name}_all" for name in names}
+    selects = {name: _happened_by(name, rows[name], until) for name in names}
     bare = _HAD_NO_ROWS if until else "false"
     selects["account_source"] = _ACCOUNT_SOURCE.format(stale=list(marked[0]), partial=list(marked[1]), bare=bare)
     with database.cursor() as cursor:
@@ -143,15 +147,17 @@ def narrow(  # noqa: PLR0913, PLR0917 - what makes a question
         for name, select in selects.items():
             if accounts is None:
                 cursor.execute(f"CREATE VIEW {name} AS {select}")
+            elif narrowed and name in rows:
+                cursor.execute(f"CREATE TABLE {name} AS {select}")
             else:
                 asked = f"{select} AND account_id IN (SELECT unnest($accounts::VARCHAR[]))"
                 cursor.execute(f"CREATE TABLE {name} AS {asked}", {"accounts": list(accounts)})
 
 
-def _happened_by(table: str, until: Until | None) -> str:
+def _happened_by(table: str, rows: str, until: Until | None) -> str:
     """The rows of a table as they were (None: as they are), by the rules of the metrics; what has no date stays."""
     if until is None or table in ("account", "source_state"):
-        return f"SELECT * FROM {table}_all WHERE true"  # noqa: S608 - our own names
+        return f"SELECT * FROM {rows} WHERE true"  # noqa: S608 - our own names
     instant, day = f"TIMESTAMP '{until.instant.isoformat(sep=' ')}'", f"DATE '{until.day.isoformat()}'"
     undone = [f"CASE WHEN {at} >= {instant} THEN NULL ELSE {c} END AS {c}" for c, at in _UNDONE.get(table, {}).items()]
     if table == "opportunity":
@@ -160,7 +166,7 @@ def _happened_by(table: str, until: Until | None) -> str:
     begins = TABLES[table].occurred
     is_day, is_value = columns(table)[begins] == "DATE", table == "metric_value"
     happened = f'"{begins}" <= {day if is_day else instant}' if is_day or is_value else f'"{begins}" < {instant}'
-    return f"SELECT *{replaced} FROM {table}_all WHERE coalesce({happened}, true)"  # noqa: S608 - our own names
+    return f"SELECT *{replaced} FROM {rows} WHERE coalesce({happened}, true)"  # noqa: S608 - our own names
 
 
 def drop(database: DuckDBPyConnection, schema: str) -> None:
