@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import logging
 import re
@@ -93,6 +94,15 @@ APART = 0.4
 UPSTREAM_WORDS = ("UPSTREAM", "previous instructions", "169.254", "Sign in")
 
 every_connector = pytest.mark.parametrize("kind", KINDS)
+
+
+@pytest.fixture(autouse=True)
+def _memory_of_other_tests_set_aside() -> Iterator[None]:
+    """What thousands of tests before have left is not walked by the collector on the time of these."""
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
 
 
 @pytest.fixture
