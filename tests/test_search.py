@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -240,6 +241,15 @@ async def test_a_status_that_is_over_or_withdrawn_or_not_yet_set_is_none(recorde
     assert await statuses("2026-11-17") == {"northwind": "Good", "kestrel": "Fair", "fernhollow": "Poor"}
     assert await statuses("2026-11-15") == {}
     assert await ids(workspace, as_of="2026-11-15", status="Fair") == []
+
+
+async def test_a_status_of_a_vocabulary_that_the_policy_has_no_more_is_none(recorded_copy: Config) -> None:
+    await set_by_hand(recorded_copy, 1, northwind="Good")
+    workspace = workspace_on(recorded_copy)
+    kept = {key: words for key, words in workspace.policy.vocabularies.items() if key != "pipeline"}
+    other = replace(workspace, policy=workspace.policy.model_copy(update={"vocabularies": kept}))
+    assert await ids(workspace, as_of="", status="Good") == ["northwind"]
+    assert await ids(other, as_of="", status="Good") == []
 
 
 async def test_a_page_of_accounts_with_a_status_has_a_column_for_it(recorded_copy: Config) -> None:

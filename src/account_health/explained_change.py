@@ -35,8 +35,12 @@ async def explain_change(
         if unread := next((notice for notice in assessment.notices if notice.startswith("Answered without")), ""):
             raise HistoryError(unread, "The score itself can be had: score_account.")
         first = await workspace.memory.ask(lambda store: store.first(assessment.account.id))
-        known = f"The first reading is of {day(first.as_of, workspace.policy.time_zone)}." if first else ""
-        raise NoHistory(f"Nothing was recorded of this account by then. {known}".strip())
+        if first is None:
+            raise NoHistory("Nothing was recorded of this account by then.")
+        known = f"The first reading is of {day(first.as_of, workspace.policy.time_zone)}."
+        raise NoHistory(
+            f"Nothing was recorded of this account by then. {known}", "It shows changes from the next day on."
+        )
     return ExplainedChange(
         account=assessment.account,
         as_of=assessment.as_of,

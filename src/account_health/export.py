@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
     from account_health.chronicle import StatusWord
     from account_health.overview import Overview, View
+    from account_health.policy import Policy
     from account_health.standings import Standings
 
     Floats = NDArray[np.float64]
@@ -70,12 +71,17 @@ async def export_accounts(  # noqa: PLR0913 - what the command line asks for
 
     With `vocabulary` it says the status in that one only. Raises CallerError for an unknown form or vocabulary.
     """
+    require_known(overview.workspace.policy, form, vocabulary)
+    view = await overview.view(as_of, refresh=refresh)
+    return exported(view, form, vocabulary=vocabulary, segment=segment, owner=owner)
+
+
+def require_known(policy: Policy, form: str, vocabulary: str) -> None:
+    """Raises CallerError for an unknown form or vocabulary, before anything is read for it."""
     if form not in _WRITERS:
         raise CallerError("There is no such form of export.", f"Forms: {', '.join(_WRITERS)}.")
     if vocabulary:
-        vocabulary_named(overview.workspace.policy, vocabulary)
-    view = await overview.view(as_of, refresh=refresh)
-    return exported(view, form, vocabulary=vocabulary, segment=segment, owner=owner)
+        vocabulary_named(policy, vocabulary)
 
 
 def exported(view: View, form: Form, *, vocabulary: str = "", segment: str = "", owner: str = "") -> bytes:

@@ -85,7 +85,7 @@ class Memory:
         last = f"all accounts last recorded as of {minute(run.as_of)}" if run else "no run over all accounts yet"
         return f"{where}, {last}"
 
-    async def statuses(self, as_of: datetime) -> tuple[Mapping[str, Activity], tuple[str, ...]]:
+    async def statuses(self, as_of: datetime, policy: Policy) -> tuple[Mapping[str, Activity], tuple[str, ...]]:
         """Per account the status that somebody set and that holds at an instant; and what is wrong with the history."""
         if not self.exists:
             return {}, ()
@@ -95,8 +95,8 @@ class Memory:
             log.warning("answered without history: %s", err)
             return {}, (f"Answered without history: {err}",)
         last = {a.account: a for a in said if a.kind == "status" and a.at <= as_of}
-        holding = {account: a for account, a in last.items() if a.after and (not a.expires_at or a.expires_at >= as_of)}
-        return holding, ()
+        known = {account: a for account, a in last.items() if a.after and a.subject in policy.vocabularies}
+        return {account: a for account, a in known.items() if not a.expires_at or a.expires_at >= as_of}, ()
 
     async def recall(self, account: str, as_of: datetime, policy: Policy, since: datetime | None = None) -> Recalled:
         """What the history knows of an account as of an instant, compared with `since` or about a month before.

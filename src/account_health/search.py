@@ -88,7 +88,7 @@ async def search(  # noqa: PLR0913, PLR0917 - what the tool and the command line
         vocabulary_named(workspace.policy, vocabulary)
     instant = workspace.instant(as_of)
     directory, fitting = await _fitting(workspace, wanted, instant)
-    statuses, unread = await workspace.memory.statuses(instant)
+    statuses, unread = await workspace.memory.statuses(instant, workspace.policy)
     notices = (*workspace.notices, *([] if directory.is_complete else [_SEARCHED]), *unread)
     start = start_of(cursor, wanted)
     if wanted.status:

@@ -184,13 +184,11 @@ def export(
     is_demo: DemoOption = False,
 ) -> None:
     """Export every account with score, statuses, flags and dimensions, for lists and reports elsewhere."""
-    from account_health.export import exported
+    from account_health.export import exported, require_known
     from account_health.overview import Overview
-    from account_health.vocabularies import vocabulary_named
 
     async def ask(workspace: Workspace) -> None:
-        if vocabulary:
-            vocabulary_named(workspace.policy, vocabulary)
+        require_known(workspace.policy, to, vocabulary)
         view = await Overview(workspace).view(as_of or None, refresh=refresh)
         content = exported(view, to, vocabulary=vocabulary, segment=segment, owner=owner)
         write_bytes(content) if output is None else save_bytes(output, content)
