@@ -21,6 +21,8 @@ import traceback
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from account_health.language import say, together
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -36,7 +38,12 @@ class AccountHealthError(Exception):
         self.next_step = next_step
 
     def __str__(self) -> str:
-        return f"{self.message} {self.next_step}".strip()
+        return self.sentence
+
+    @property
+    def sentence(self) -> str:
+        """What went wrong and what to do, as one text that can be said again in another language."""
+        return together(self.message, self.next_step)
 
 
 class CallerError(AccountHealthError):
@@ -62,12 +69,11 @@ class AmbiguousAccount(CallerError):
 class NoHistory(CallerError):
     """The question is about recorded assessments, and there are none of the kind."""
 
-    def __init__(
-        self,
-        message: str = "Nothing has been recorded yet.",
-        next_step: str = "Run `account-health assess --all`, best every day.",
-    ) -> None:
-        super().__init__(message, next_step)
+    def __init__(self, message: str = "", next_step: str = "") -> None:
+        super().__init__(
+            message or say("Nothing has been recorded yet."),
+            next_step or say("Run `account-health assess --all`, best every day."),
+        )
 
 
 class ConfigurationError(AccountHealthError):

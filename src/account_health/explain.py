@@ -22,7 +22,7 @@ from account_health.model import (
     ScoreRange,
 )
 from account_health.risks import risk_flags
-from account_health.wording import BAND_WORDS, listed, number, percent_down, rounded, trimmed
+from account_health.wording import band_meaning, listed, number, percent_down, rounded, trimmed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -92,7 +92,7 @@ def _interpretation(evaluation: Evaluation, row: int, factors: Sequence[Factor])
     speaking = [f for f in sorted(factors, key=lambda f: -(f.earned or 0)) if f.direction is Direction.POSITIVE]
     bad = [metrics[f.metric].weakness for f in against]
     good = [metrics[f.metric].strength for f in speaking]
-    return f"{BAND_WORDS[band]}: {_balance(band, good, bad)}."
+    return f"{band_meaning(band)}: {_balance(band, good, bad)}."
 
 
 def _balance(band: Band, good: Sequence[str], bad: Sequence[str]) -> str:

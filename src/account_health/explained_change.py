@@ -9,7 +9,7 @@ from account_health.as_of import asked_instant
 from account_health.errors import CallerError, HistoryError, NoHistory
 from account_health.explained import ExplainedChange
 from account_health.remembered import driver_sentences, trend_line
-from account_health.wording import BAND_TITLES, day
+from account_health.wording import band_title, day
 
 if TYPE_CHECKING:
     from account_health.policy import Policy
@@ -71,5 +71,5 @@ def as_markdown(found: ExplainedChange, policy: Policy) -> str:
             lines += ["", f"{word}: {', '.join(names)}."]
     if line := trend_line(change, policy.time_zone):
         lines += ["", f"Trend: {line}"]
-    now = BAND_TITLES[found.band.value if found.band else "not_scored"]
+    now = band_title(found.band.value if found.band else "not_scored")
     return "\n".join([*lines, "", f"Now: {now}."])

@@ -20,7 +20,7 @@ from account_health.metrics.windows import local_day
 from account_health.model import Band
 from account_health.pages import cursor_after, start_of
 from account_health.published import Published
-from account_health.wording import BAND_TITLES, minute, rounded
+from account_health.wording import band_title, minute, rounded
 
 if TYPE_CHECKING:
     from account_health.history.records import Activity
@@ -147,7 +147,7 @@ def _sentence(activity: Activity, policy: Policy) -> str:
     note = f": {code(activity.description, limits.text_characters)}" if activity.description else ""
     ends = f" until {local_day(activity.expires_at, policy.time_zone).isoformat()}" if activity.expires_at else ""
     if activity.kind is Kind.BAND:
-        return f"{BAND_TITLES[str(activity.before)]} → {BAND_TITLES[str(activity.after)]}{_scores(activity, policy)}"
+        return f"{band_title(str(activity.before))} → {band_title(str(activity.after))}{_scores(activity, policy)}"
     if activity.kind is Kind.FLAG:
         flag = policy.flags[activity.subject].name if activity.subject in policy.flags else activity.subject
         by = "" if activity.after in ("opened", "cleared") else f" by {who}"

@@ -34,7 +34,7 @@ from account_health.server import create_server
 from account_health.server.tools import tools
 from account_health.settings_form import example_settings
 from account_health.tables import TABLES, Row, allowed_words, columns
-from account_health.wording import SOURCE_NAMES, lower_first
+from account_health.wording import lower_first, source_name
 from account_health.workspace import open_database
 
 if TYPE_CHECKING:
@@ -176,10 +176,10 @@ def _connectors() -> list[Connector]:
 
 def _categories(connectors: Sequence[Connector]) -> Iterator[tuple[str, Source, list[str], list[str]]]:
     """Placeholder, category, tables and connectors of each source."""
-    for source, name in SOURCE_NAMES.items():
+    for source in Source:
         tables = [table for table, row in TABLES.items() if row.category is source]
         serving = [connector.kind for connector in connectors if source in connector.provides().values()]
-        yield f"~~{lower_first(name)}~~", source, tables, serving
+        yield f"~~{lower_first(source_name(source))}~~", source, tables, serving
 
 
 def _parts(roots: Sequence[type[BaseModel] | None]) -> list[type[BaseModel]]:

@@ -10,6 +10,8 @@ from __future__ import annotations
 import re
 import unicodedata
 
+from account_health.language import retold
+
 _HIDDEN = ("Cc", "Cf", "Cs", "Co", "Cn")
 _JOINERS = "\u200c\u200d"
 _JOINING_SCRIPTS = re.compile(
@@ -28,8 +30,11 @@ STEERING = re.compile("[\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u20
 
 
 def visible(text: str, limit: int) -> str:
-    """One line of visible characters, NFC, at most `limit` of them; what was cut shows as an ellipsis."""
-    text = _BLANK.sub("", text.encode("utf-8", "replace").decode())
+    """One line of visible characters, NFC, at most `limit` of them; what was cut shows as an ellipsis.
+
+    A sentence of ours that was kept is said in the language of today.
+    """
+    text = _BLANK.sub("", retold(text).encode("utf-8", "replace").decode())
     kept = unicodedata.normalize("NFC", "".join(_shown(text, at) for at in range(len(text))))
     line = re.sub(r"\s+", " ", kept).strip()
     return line if len(line) <= limit else line[: limit - 1].rstrip(f" {_JOINERS}") + "…"

@@ -140,6 +140,11 @@ class Vocabulary(Part):
         return self
 
     @property
+    def all_words(self) -> tuple[str, ...]:
+        """Its words in order, the one for nothing assigned last, if it has one."""
+        return (*(word.word for word in self.words), *filter(None, [self.not_scored]))
+
+    @property
     def has_churn_risk(self) -> bool:
         """Whether the system asks for the risk of churn beside the word."""
         return bool(self.churn_bands or self.churn_tiers)

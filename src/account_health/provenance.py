@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from account_health.markup import prose
 from account_health.model import Source, State
 from account_health.tables import TABLES
-from account_health.wording import SOURCE_PHRASES, day, lower_first, number, sentence
+from account_health.wording import day, lower_first, number, sentence, source_phrase
 
 if TYPE_CHECKING:
     from account_health.criteria import Metric
@@ -51,7 +51,7 @@ def _unanswered(evaluation: Evaluation, row: int, metric: str, table: str) -> Ab
     """Everything a metric reads is there, and still the rows do not answer it."""
     account = evaluation.accounts[row]
     source = evaluation.source_of(account, table)
-    noun = SOURCE_PHRASES[source]
+    noun = source_phrase(source)
     if metric in evaluation.matrix.last and evaluation.matrix.last[metric][row] == evaluation.matrix.last[metric][row]:
         return Absence(
             source, State.STALE, f"the newest answer in {noun} is too old to count: {_last(evaluation, row, metric)}"
@@ -116,7 +116,7 @@ def state_phrase(evaluation: Evaluation, account: str, table: str, state: State)
     held = next(
         (h for h in evaluation.held[account] if h.holding.table == table and h.state in (state, State.FAILED)), None
     )
-    noun = SOURCE_PHRASES[evaluation.source_of(account, table)]
+    noun = source_phrase(evaluation.source_of(account, table))
     limit = evaluation.policy.limits.text_characters
     if held and (
         detail := held.holding.details.get(account) or (held.holding.failure if state is State.FAILED else None)
@@ -157,8 +157,8 @@ def _not_connected(evaluation: Evaluation, account: str, source: Source) -> Abse
     if any(h.holding.connector == CALLER for h in evaluation.held[account]):
         return Absence(source, State.NOT_CONNECTED, "it was not supplied")
     if any(h.holding.category is source and h.state is not State.NOT_CONNECTED for h in evaluation.held[account]):
-        return Absence(source, State.NOT_CONNECTED, f"{SOURCE_PHRASES[source]} does not provide this")
-    return Absence(source, State.NOT_CONNECTED, f"{SOURCE_PHRASES[source]} is not connected")
+        return Absence(source, State.NOT_CONNECTED, f"{source_phrase(source)} does not provide this")
+    return Absence(source, State.NOT_CONNECTED, f"{source_phrase(source)} is not connected")
 
 
 def _window_start(evaluation: Evaluation, metric: str) -> datetime | None:

@@ -6,8 +6,9 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from account_health.model import Source
 from account_health.render import render
-from account_health.wording import SOURCE_NAMES, number
+from account_health.wording import number, source_name
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,7 +30,7 @@ def methodology(policy: Policy) -> str:
     return render(
         "methodology.md.j2",
         policy=policy,
-        sources=SOURCE_NAMES,
+        sources={source: source_name(source) for source in Source},
         curve=_curve,
         window=window,
         reads=_reads,

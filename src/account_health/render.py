@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import lru_cache, partial
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,19 +10,22 @@ from typing import TYPE_CHECKING, Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from account_health import markup
-from account_health.model import Band, Direction, FlagState, Source, State
+from account_health.language import count, figure, mark, money, say, word, written
+from account_health.model import Direction, FlagState, Source, State
 from account_health.remembered import driver_sentences, trend_line
-from account_health.vocabularies import range_words
+from account_health.vocabularies import range_words, shown_word
 from account_health.wording import (
-    BAND_TITLES,
-    REMEDIES,
-    SOURCE_NAMES,
-    SOURCE_PHRASES,
+    alternatives,
+    band_title,
     day,
+    lower_first,
     minute,
     number,
     percent_down,
+    remedy,
     rounded,
+    severity_word,
+    source_name,
 )
 
 if TYPE_CHECKING:
@@ -64,12 +67,22 @@ def render_summary(assessment: Assessment, policy: Policy) -> str:
 
 def render_at_risk(found: AtRiskAccounts, policy: Policy) -> str:
     """The accounts that need somebody as Markdown, by tier."""
-    return render("at_risk.md.j2", found=found, limits=policy.limits, tiers=[t for t in found.tiers if found.tiers[t]])
+    return render(
+        "at_risk.md.j2",
+        found=found,
+        limits=policy.limits,
+        tiers=[tier for tier in found.tiers if found.tiers[tier]],
+        phases={"acknowledged": mark("acknowledged"), "snoozed": mark("snoozed")},
+        shown=partial(shown_word, policy),
+    )
 
 
 def render_portfolio(found: PortfolioHealth, policy: Policy) -> str:
     """How all customers stand as Markdown."""
-    return render("portfolio.md.j2", found=found, limits=policy.limits, titles=BAND_TITLES)
+    bands = alternatives([lower_first(band_title(band)) for band in found.target.bands])
+    return render(
+        "portfolio.md.j2", found=found, limits=policy.limits, shown=partial(shown_word, policy), target_bands=bands
+    )
 
 
 def render(template: str, **facts: Any) -> str:
@@ -83,8 +96,8 @@ def _first_remedy(assessment: Assessment) -> str:
         return ""
     widest = max(assessment.gaps, key=lambda gap: (gap.high or 0) - (gap.low or 0))
     is_there = any(report.source == widest.source and report.connector for report in assessment.inputs)
-    remedy = "complete" if is_there and widest.state is State.NOT_CONNECTED else REMEDIES[widest.state]
-    return f"{remedy} {SOURCE_PHRASES[Source(widest.source)]}"
+    state = State.PARTIAL if is_there and widest.state is State.NOT_CONNECTED else widest.state
+    return remedy(state, Source(widest.source))
 
 
 @lru_cache(maxsize=1)
@@ -104,11 +117,15 @@ def _environment() -> Environment:
         "minute": lambda instant: minute(instant.replace(tzinfo=None)),
         "day": lambda instant, zone: day(instant.replace(tzinfo=None), zone),
         "number": number,
-        "money": lambda amount: f"{amount:,.0f}",
+        "figure": figure,
+        "money": money,
+        "written": written,
         "rounded": rounded,
         "percent_down": percent_down,
-        "source_name": lambda source: SOURCE_NAMES[Source(source)],
-        "colour": lambda band: Band(band).value.capitalize(),
+        "source_name": lambda source: source_name(Source(source)),
+        "band_title": band_title,
+        "severity_word": severity_word,
     }
     environment.globals |= {"Direction": Direction, "FlagState": FlagState, "State": State}
+    environment.globals |= {"say": say, "count": count, "word": word}
     return environment

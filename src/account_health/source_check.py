@@ -11,7 +11,7 @@ from account_health.directory import Entry
 from account_health.live_check import check_live
 from account_health.markup import code, name, prose
 from account_health.model import Source, State
-from account_health.wording import SOURCE_PHRASES, minute
+from account_health.wording import minute, source_phrase
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -123,7 +123,7 @@ def _advice(sources: Sequence[CheckedSource], missing: Iterable[Source], entries
                 advice.append(f"Correct {where}: rows that could not be read: {table.rejected}.")
             if table.unmatched:
                 advice.append(f"Match {where}: rows that belong to no known account: {table.unmatched}.")
-    advice += [f"Connect {SOURCE_PHRASES[source]} to make scores surer." for source in missing]
+    advice += [f"Connect {source_phrase(source)} to make scores surer." for source in missing]
     return advice + _shared_domains(entries)
 
 

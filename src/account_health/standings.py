@@ -18,7 +18,7 @@ from account_health.history.packing import pack_states as _pack_states
 from account_health.model import Band, Severity, Source, State
 from account_health.scoring import Rubric, score_matrix
 from account_health.tables import TABLES
-from account_health.wording import SOURCE_PHRASES, listed
+from account_health.wording import listed, source_phrase
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -223,7 +223,7 @@ class Standings:
         counts = {source: int((~told & chosen).sum()) for source, told in self.told.items()}
         total = int(chosen.sum())
         said = [
-            f"{SOURCE_PHRASES[source]} for {'all' if count == total else f'{count:,}'}"
+            f"{source_phrase(source)} for {'all' if count == total else f'{count:,}'}"
             for source, count in counts.items()
             if count
         ]

@@ -45,7 +45,7 @@ def print_sources(checked: CheckedSources) -> None:
         for problem in (p for t in source.tables for p in t.problems):
             write(f"- {problem}")
     known = "" if checked.accounts is None else f"{checked.accounts} accounts; "
-    say(
+    aside(
         f"{known}not connected: {', '.join(checked.not_connected) or 'none'}",
         f"history: {checked.history}",
         *checked.advice,
@@ -97,7 +97,7 @@ def progress_bar(title: str) -> Iterator[Callable[[int, int], None]]:
         yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
-def say(*lines: str) -> None:
+def aside(*lines: str) -> None:
     """Lines on stderr; nothing for none."""
     for line in "\n".join(lines).split("\n") if lines else ():
         sys.stderr.write(visible(line, _LINE) + "\n")

@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from account_health import language
 from account_health.chronicle import StatusWord
 from account_health.criteria import Condition
 from account_health.errors import CallerError
 from account_health.flags import truth
-from account_health.wording import rounded
+from account_health.wording import band_title, rounded
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -79,13 +80,20 @@ def range_words(assessment: Assessment, policy: Policy) -> tuple[str, str]:
     """What both ends of the account's range are called: by band, or by word if a vocabulary was asked for."""
     ends = [rounded(end) for end in (assessment.range.low, assessment.range.high)]
     if assessment.status is None:
-        low, high = (policy.bands.of(end).value.capitalize() for end in ends)
+        low, high = (band_title(policy.bands.of(end)) for end in ends)
         return low, high
     vocabulary = policy.vocabularies[assessment.status.vocabulary]
     # A comparison that decides about the account decides about every score it could have.
     holds = [w.is_plain or w.word == assessment.status.word for w in vocabulary.words]
-    low, high = (str(word(vocabulary, end, policy, holds)) for end in ends)
+    key = assessment.status.vocabulary
+    low, high = (language.word(key, word(vocabulary, end, policy, holds) or "") for end in ends)
     return low, high
+
+
+def shown_word(policy: Policy, text: str | None) -> str:
+    """A word of any vocabulary as the language that is spoken has it; "" for none."""
+    keys = (key for key, vocabulary in policy.vocabularies.items() if text in vocabulary.all_words)
+    return language.word(next(keys, ""), text or "")
 
 
 def canonical(vocabulary: Vocabulary, text: str) -> str:

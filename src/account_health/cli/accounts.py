@@ -22,7 +22,7 @@ from account_health.cli.asking import (
     configured,
 )
 from account_health.errors import CallerError
-from account_health.terminal import print_json, print_table, say, write
+from account_health.terminal import aside, print_json, print_table, write
 
 if TYPE_CHECKING:
     from account_health.workspace import Workspace
@@ -79,7 +79,7 @@ def list_accounts(
             return
         rows = as_table(found)
         print_table(columns(found), rows)
-        say(f"{len(rows)} of {found.total} accounts", *found.notices)
+        aside(f"{len(rows)} of {found.total} accounts", *found.notices)
 
     ask_workspace(configured(config, is_demo=is_demo), ask)
 
@@ -110,7 +110,7 @@ def inputs(
             write(f"\n{table}: {found.state}, {found.total} rows")
             names = tuple(dict.fromkeys(name for row in found.rows for name in row))
             print_table(names, [tuple(str(row.get(name, "")) for name in names) for row in found.rows])
-        say(*answer.notices)
+        aside(*answer.notices)
 
     ask_workspace(configured(config, is_demo=is_demo), ask)
 

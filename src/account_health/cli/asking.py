@@ -20,7 +20,7 @@ from account_health.errors import (
     NotConfigured,
     SourceError,
 )
-from account_health.terminal import say
+from account_health.terminal import aside
 
 if TYPE_CHECKING:
     from account_health.workspace import Workspace
@@ -103,7 +103,7 @@ def guarded(action: Callable[[], None]) -> None:
     try:
         action()
     except AccountHealthError as err:
-        say(str(err))
+        aside(str(err))
         code = next((code for kind, code in EXIT_CODES.items() if isinstance(err, kind)), 1)
         raise typer.Exit(code) from err
 

@@ -25,7 +25,7 @@ from account_health.cli.asking import (
     save_bytes,
 )
 from account_health.errors import CallerError, SourceError
-from account_health.terminal import print_json, progress_bar, say, write, write_bytes
+from account_health.terminal import aside, print_json, progress_bar, write, write_bytes
 
 if TYPE_CHECKING:
     from account_health.workspace import Workspace
@@ -56,7 +56,7 @@ def assess(
             print_json(recorded)
         else:
             write(recorded.sentence)
-        say(*recorded.problems, *recorded.notices)
+        aside(*recorded.problems, *recorded.notices)
         if recorded.problems:
             raise typer.Exit(EXIT_CODES[SourceError])
 
@@ -143,7 +143,7 @@ def changes(
             print_json(found)
             return
         write(as_csv(found).rstrip("\n") if output == "csv" else as_markdown(found, workspace.policy))
-        say(f"{len(found.changes)} of {found.total} changes", *found.notices)
+        aside(f"{len(found.changes)} of {found.total} changes", *found.notices)
 
     ask_workspace(configured(config, is_demo=is_demo), ask)
 
@@ -166,7 +166,7 @@ def explain(
         found = await explain_change(workspace, account, since, as_of or None)
         print_json(found) if output is Format.JSON else write(as_markdown(found, workspace.policy))
         if output is Format.MD:
-            say(*found.notices)
+            aside(*found.notices)
 
     ask_workspace(configured(config, is_demo=is_demo), ask)
 
@@ -192,6 +192,6 @@ def export(
         view = await Overview(workspace).view(as_of or None, refresh=refresh)
         content = exported(view, to, vocabulary=vocabulary, segment=segment, owner=owner)
         write_bytes(content) if output is None else save_bytes(output, content)
-        say(*view.notices)
+        aside(*view.notices)
 
     ask_workspace(configured(config, is_demo=is_demo), ask)

@@ -22,7 +22,7 @@ from account_health.cli.asking import (
     save_bytes,
 )
 from account_health.errors import SourceError
-from account_health.terminal import print_json, print_sources, say, write
+from account_health.terminal import aside, print_json, print_sources, write
 
 if TYPE_CHECKING:
     from account_health.workspace import Workspace
@@ -64,7 +64,7 @@ def sources_match(
         found = await match_sources(workspace)
         text = format_crosswalk(found.lines)
         write(text.rstrip("\n")) if output is None else save_bytes(output, text.encode())
-        say(f"{found.matched} of {len(found.lines)} records belong to an account.", *found.problems)
+        aside(f"{found.matched} of {len(found.lines)} records belong to an account.", *found.problems)
         if found.problems:
             raise typer.Exit(EXIT_CODES[SourceError])
 
@@ -112,7 +112,7 @@ def init(
     def written() -> None:
         path = write_starter(folder, source or (), force=force)
         step = "Fill in its live sources" if source else "Put your files into the data folder beside it"
-        say(f"Wrote {path}. {step}; then run: account-health sources check")
+        aside(f"Wrote {path}. {step}; then run: account-health sources check")
 
     guarded(written)
 

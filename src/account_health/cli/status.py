@@ -9,7 +9,7 @@ import typer
 from account_health.chronicle import Phase
 from account_health.cli.asking import ConfigOption, DemoOption, Format, FormatOption, ask_workspace, configured
 from account_health.said import FlagWish, StatusWish
-from account_health.terminal import print_json, say, write
+from account_health.terminal import aside, print_json, write
 
 if TYPE_CHECKING:
     from account_health.workspace import Workspace
@@ -103,6 +103,6 @@ def _say(wish: StatusWish | FlagWish, output: Format, *, config: ConfigOption, i
         said = await write_down(workspace, prepared)
         print_json(said) if output is Format.JSON else write(said.sentence)
         if output is Format.MD:
-            say(*said.notices)
+            aside(*said.notices)
 
     ask_workspace(configured(config, is_demo=is_demo), ask)
