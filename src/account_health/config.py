@@ -9,9 +9,6 @@ from __future__ import annotations
 import getpass
 import hashlib
 import os
-import re
-import shlex
-import stat
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -22,14 +19,13 @@ import platformdirs
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
 
 from account_health.errors import ConfigurationError, NotConfigured, faults
+from account_health.secret_places import secret_at
 
 FILE_NAME = "account-health.toml"
 VARIABLE = "ACCOUNT_HEALTH_CONFIG"
 Writes = Literal["off", "confirm", "allow"]
 """What the tools that write may do."""
 _DAY = 24 * 60 * 60
-_READABLE_BY_OTHERS = 0o077
-_VARIABLE = re.compile("[A-Z][A-Z0-9_]*")
 _ABSENT = "not there"
 """Stands for a missing secret, because a connector refuses an empty one; nobody is ever asked with it."""
 
@@ -124,6 +120,8 @@ class Config:
     shared_domains: tuple[str, ...] = ()
     history: HistorySettings = field(default_factory=HistorySettings)
     writes: Writes = "off"
+    publish: tuple[SourceConfig, ...] = ()
+    """Every `[publish.NAME]` table, as a source whose connector has that name too."""
     is_demo: bool = False
     path: Path | None = field(default=None, compare=False)
 
@@ -160,6 +158,11 @@ class ConfigFile(BaseModel):
         default="off",
         description="Tools that write: `off` there are none, `confirm` a person confirms each write, `allow` the "
         "client's own approval is trusted",
+    )
+    publish: dict[Literal["intacct", "intacct_csv"], dict[str, Any]] = Field(
+        default={},
+        description="Where scores are written to: `[publish.intacct]` Sage Intacct itself, `[publish.intacct_csv]` the "
+        "file of `export --to intacct-csv`",
     )
     sources: Annotated[dict[str, SourceTable], Field(min_length=1)] = Field(
         description="The sources, each under a name of your choice"
@@ -226,6 +229,10 @@ def load_config(path: Path, environment: Mapping[str, str] = os.environ) -> Conf
         shared_domains=file.shared_domains,
         history=_history(file.history, path.resolve(), problem),
         writes=file.writes,
+        publish=tuple(
+            _source(name, SourceTable.model_validate({**table, "connector": name}), folder, environment)
+            for name, table in file.publish.items()
+        ),
         path=path,
     )
 
@@ -253,7 +260,7 @@ def _looked_up(table: Any, folder: Path, environment: Mapping[str, str]) -> tupl
     place = table["url"]
     if len(place) != 1 or next(iter(place)) not in ("env", "file"):
         return table, ""
-    secret, problem = _secret(place, folder, environment)
+    secret, problem = secret_at(place, folder, environment)
     return {**table, "url": SecretStr(secret or _ABSENT)}, problem
 
 
@@ -264,35 +271,7 @@ def _source(name: str, table: SourceTable, folder: Path, environment: Mapping[st
     for key, value in (table.model_extra or {}).items():
         settings[key] = value
         if isinstance(value, dict) and len(value) == 1 and next(iter(value)) in ("env", "file"):
-            secret, problem = _secret(value, folder, environment)
+            secret, problem = secret_at(value, folder, environment)
             settings[key] = SecretStr(secret)
             problems |= {key: f"{key}: {problem}"} if problem else {}
     return SourceConfig(name, table.connector, settings).lacking(problems)
-
-
-def _secret(place: Mapping[str, Any], folder: Path, environment: Mapping[str, str]) -> tuple[str, str]:
-    """The secret at that place and "", or "" and why it is not there."""
-    return _of_variable(place["env"], environment) if "env" in place else _of_file(folder / str(place["file"]))
-
-
-def _of_variable(name: Any, environment: Mapping[str, str]) -> tuple[str, str]:
-    if isinstance(name, str) and name in environment:
-        secret = environment[name].strip()
-        return secret, "" if secret else f"The environment variable {name} is empty."
-    if isinstance(name, str) and _VARIABLE.fullmatch(name):
-        return "", f"The environment variable {name} is not set."
-    # Whoever writes the secret itself there must not find it in a message.
-    return "", "`env` must be the NAME of a variable."
-
-
-def _of_file(path: Path) -> tuple[str, str]:
-    try:
-        mode = path.stat().st_mode
-        if not stat.S_ISREG(mode):
-            return "", f"The secret file {path} is no regular file."
-        if os.name == "posix" and mode & _READABLE_BY_OTHERS:
-            return "", f"Others can read the secret file; run `chmod 600 {shlex.quote(str(path))}`."
-        secret = path.read_text("utf-8-sig").strip()
-    except (OSError, ValueError):
-        return "", f"The secret file {path} cannot be read."
-    return secret, "" if secret else f"The secret file {path} is empty."
