@@ -137,13 +137,13 @@ def _score_columns(standings: Standings, rows: Ints) -> Iterator[Column]:
 
 
 def _status_columns(standings: Standings, rows: Ints, key: str) -> Iterator[Column]:
-    said = _words(standings, rows, key)
+    said = status_words(standings, rows, key)
     yield Column(f"status_{key}", "VARCHAR", [word.word for word in said])
     if standings.policy.vocabularies[key].has_churn_risk:
         yield Column(f"churn_risk_{key}", "BOOLEAN", [word.churn_risk for word in said])
 
 
-def _words(standings: Standings, rows: Ints, key: str) -> Sequence[StatusWord]:
+def status_words(standings: Standings, rows: Ints, key: str) -> Sequence[StatusWord]:
     """What each account is called in a vocabulary; accounts that agree in all that decides are asked for once."""
     policy = standings.policy
     deciding = [
