@@ -25,6 +25,7 @@ KEYWORDS: dict[str, Any] = {
     "say": None,
     "mark": None,
     "count": (1, 2),
+    "forms": (1, 2),
     "word": ((1, "c"), 2),
 }
 METHODS = [("**.py", "python"), ("**.md.j2", "jinja2.ext:babel_extract")]

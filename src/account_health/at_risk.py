@@ -12,6 +12,7 @@ from account_health.at_risk_accounts import AtRiskAccount, AtRiskAccounts, RiskS
 from account_health.attention import Attention
 from account_health.errors import CallerError
 from account_health.flags import SEVERITIES
+from account_health.language import count, figure, forms, say
 from account_health.markup import visible
 from account_health.metrics.windows import local_day
 from account_health.model import Severity
@@ -19,6 +20,7 @@ from account_health.pages import cursor_after, start_of
 from account_health.renewal_window import RenewalWindow
 from account_health.vocabularies import conditions as vocabulary_conditions
 from account_health.vocabularies import status_word, vocabulary_named
+from account_health.wording import NO_CUSTOMERS, severity_word
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -27,6 +29,9 @@ if TYPE_CHECKING:
 
     Bools = NDArray[np.bool_]
 
+_QUIET = forms(
+    "{n} left out because all of their flags are snoozed", "{n} left out because all of their flags are snoozed"
+)
 TIERS = tuple(severity for severity in Severity if severity is not Severity.NONE)
 
 
@@ -54,7 +59,7 @@ async def at_risk(  # noqa: PLR0913 - what the tool and the command line ask for
     """The page of accounts that need somebody; raises CallerError for a tier, window, word or cursor that is none."""
     policy = overview.workspace.policy
     if wanted.tier and wanted.tier not in TIERS:
-        raise CallerError("There is no such tier.", f"Tiers: {', '.join(TIERS)}.")
+        raise CallerError(say("There is no such tier."), say("Tiers: {tiers}.", tiers=", ".join(TIERS)))
     if vocabulary:
         vocabulary_named(policy, vocabulary)
     start = start_of(cursor, wanted)
@@ -99,18 +104,24 @@ def _chosen(view: View, wanted: WantedAtRisk, attention: Attention) -> Bools:
 def _summary(attention: Attention, wanted: WantedAtRisk, chosen: Bools, counts: dict[str, int]) -> str:
     standings, selection = attention.view.standings, attention.view.selection
     total, among = sum(counts.values()), int(chosen.sum())
-    tiers = ", ".join(f"{count:,} {tier}" for tier, count in counts.items() if count)
-    most = f" (tier {wanted.tier} or more urgent)" if wanted.tier else ""
-    parts = [
-        f"{total:,} of {among:,} accounts need attention{most}{f': {tiers}' if tiers else ''}",
-        standings.completeness(chosen),
-    ]
+    tiers = ", ".join(f"{figure(n)} {severity_word(Severity(tier))}" for tier, n in counts.items() if n)
+    values = {"n": figure(total), "all": figure(among)}
+    text = (
+        say(
+            "{n} of {all} accounts need attention (tier {tier} or more urgent)",
+            tier=severity_word(Severity(wanted.tier)),
+            **values,
+        )
+        if wanted.tier
+        else say("{n} of {all} accounts need attention", **values)
+    )
+    parts = [say("{sentence}: {tiers}", sentence=text, tiers=tiers) if tiers else text, standings.completeness(chosen)]
     gaps = standings.data_gaps(chosen)
-    parts += [f"data missing from {gaps}"] if gaps else []
+    parts += [say("data missing from {sources}", sources=gaps)] if gaps else []
     if quiet := int((attention.quieted & chosen).sum()):
-        parts.append(f"{quiet:,} left out because all of their flags are snoozed")
+        parts.append(count(*_QUIET, quiet, n=figure(quiet)))
     if others := int((selection.among(wanted.segment, wanted.owner) & ~standings.is_customer).sum()):
-        parts.append(f"{others:,} left out as no customers")
+        parts.append(count(*NO_CUSTOMERS, others, n=figure(others)))
     return "; ".join(parts) + "."
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from account_health.chronicle import Phase
 from account_health.flags import SEVERITIES
 from account_health.history.records import Kind
+from account_health.language import mark, say
 from account_health.metrics.windows import local_day
 from account_health.model import Band, Severity
 from account_health.wording import lower_first, sentence
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from account_health.overview import View
 
 _NONE = SEVERITIES.index(Severity.NONE)
-_RED_ACTION = "Find out what keeps the score red; agree on a recovery plan."
+_RED_ACTION = mark("Find out what keeps the score red; agree on a recovery plan.")
 
 
 @dataclass(frozen=True)
@@ -108,7 +109,7 @@ class Attention:
         found = [
             Signal(
                 flag=flag,
-                name=policy.flags[flag].name,
+                name=say(policy.flags[flag].name),
                 severity=SEVERITIES[standings.flags.severity[row, standings.flags.flags.index(flag)]],
                 detail=self._detail(row, flag, policy.flags[flag]),
                 phase=self.phase(account, flag),
@@ -116,15 +117,15 @@ class Attention:
             for flag in standings.raised(row)
         ]
         if standings.band(row) is Band.RED:
-            detail = f"score of {int(standings.rounded[row])}"
-            found.append(Signal("", "Red score", policy.tier.red, detail))
+            detail = say("score of {score}", score=int(standings.rounded[row]))
+            found.append(Signal("", say("Red score"), policy.tier.red, detail))
         return tuple(sorted(found, key=lambda signal: SEVERITIES.index(signal.severity)))
 
     def action(self, row: int) -> str:
         """The one thing to do first: what the worst signal that is not snoozed asks for."""
         awake = [signal for signal in self.signals(row) if signal.phase is not Phase.SNOOZED]
         first = awake[0] if awake else None
-        return self.view.standings.policy.flags[first.flag].action if first and first.flag else _RED_ACTION
+        return say(self.view.standings.policy.flags[first.flag].action if first and first.flag else _RED_ACTION)
 
     def due(self, row: int) -> date | None:
         """When that is due: by the tier, and before the renewal if that comes first; on watch before the renewal."""

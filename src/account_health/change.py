@@ -16,6 +16,7 @@ import numpy as np
 
 from account_health.chronicle import ChangeParts, Driver
 from account_health.history.packing import STATES, unpack, unpack_states
+from account_health.language import say
 from account_health.model import State
 from account_health.scoring import Rubric, rated, weighed
 from account_health.tables import TABLES
@@ -192,4 +193,4 @@ def _sentence(name: str, end: Step, at: int, policy: Policy) -> str:
     metric = policy.metrics[name]
     if end.known[at]:
         return sentence(metric, float(end.values[at]), policy)
-    return f"{metric.name} no longer known"
+    return say("{metric} no longer known", metric=say(metric.name))

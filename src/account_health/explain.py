@@ -11,6 +11,7 @@ import numpy as np
 from account_health.factors import explain_factors
 from account_health.gaps import missing_inputs
 from account_health.inputs_used import input_reports
+from account_health.language import count, mark, say
 from account_health.markup import code, visible
 from account_health.model import (
     AccountRef,
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from account_health.evaluation import Evaluation
     from account_health.model import Factor
 
-DEMO_NOTICE = "Demo data: these accounts are fictional."
+DEMO_NOTICE = mark("Demo data: these accounts are fictional.")
 
 
 def explain(evaluation: Evaluation, row: int) -> Assessment:
@@ -85,26 +86,32 @@ def _interpretation(evaluation: Evaluation, row: int, factors: Sequence[Factor])
         known, needed = percent_down(evaluation.scores.coverage[row]), percent_down(evaluation.policy.minimum.coverage)
         sides = int((evaluation.scores.dimension_coverage[row] > 0).sum())
         if evaluation.scores.coverage[row] >= evaluation.rubric.minimum_coverage - evaluation.rubric.tolerance:
-            return f"factors only ({sides} dimension known, {evaluation.policy.minimum.dimensions} needed)"
-        return f"factors only ({known}% of the evidence known, {needed}% needed)"
+            wanted = evaluation.policy.minimum.dimensions
+            return count(
+                "factors only ({n} dimension known, {needed} needed)",
+                "factors only ({n} dimension known, {needed} needed)",
+                sides,
+                needed=wanted,
+            )
+        return say("factors only ({known}% of the evidence known, {needed}% needed)", known=known, needed=needed)
     metrics = evaluation.policy.metrics
     against = [f for f in sorted(factors, key=lambda f: -(f.lost or 0)) if f.direction is Direction.NEGATIVE]
     speaking = [f for f in sorted(factors, key=lambda f: -(f.earned or 0)) if f.direction is Direction.POSITIVE]
-    bad = [metrics[f.metric].weakness for f in against]
-    good = [metrics[f.metric].strength for f in speaking]
-    return f"{band_meaning(band)}: {_balance(band, good, bad)}."
+    bad = [say(metrics[f.metric].weakness) for f in against]
+    good = [say(metrics[f.metric].strength) for f in speaking]
+    return say("{band}: {reasons}.", band=band_meaning(band), reasons=_balance(band, good, bad))
 
 
 def _balance(band: Band, good: Sequence[str], bad: Sequence[str]) -> str:
     if not good and not bad:
-        return "nothing known stands out either way"
+        return say("nothing known stands out either way")
     if not bad:
-        return f"{listed(good[:2])}, and no known factor speaks against it"
+        return say("{reasons}, and no known factor speaks against it", reasons=listed(good[:2]))
     if not good:
-        return f"{listed(bad[:2])}, and no known factor speaks for it"
+        return say("{reasons}, and no known factor speaks for it", reasons=listed(bad[:2]))
     if band is Band.GREEN:
-        return f"{listed(good[:2])}; watch {bad[0]}"
-    return f"{listed(bad[:2])} against {good[0]}"
+        return say("{reasons}; watch {weakness}", reasons=listed(good[:2]), weakness=bad[0])
+    return say("{reasons} against {strength}", reasons=listed(bad[:2]), strength=good[0])
 
 
 def _crm_score(evaluation: Evaluation, row: int) -> CrmScore | None:
@@ -131,13 +138,15 @@ def _crm_score(evaluation: Evaluation, row: int) -> CrmScore | None:
 
 def _notices(evaluation: Evaluation, row: int, crm: CrmScore | None) -> tuple[str, ...]:
     profile = evaluation.profiles[evaluation.accounts[row]]
-    notices = [*([DEMO_NOTICE] if evaluation.inputs.is_demo else []), *evaluation.inputs.problems]
+    notices = [*([say(DEMO_NOTICE)] if evaluation.inputs.is_demo else []), *evaluation.inputs.problems]
     if crm is None and profile["crm_score"] is not None:
         notices.append(
-            f"The CRM carries a score of {number(profile['crm_score'])} without scale and direction; not compared."
+            say(
+                "The CRM carries a score of {score} without scale and direction; not compared.",
+                score=number(profile["crm_score"]),
+            )
         )
     if profile["crm_status"]:
-        notices.append(
-            f"The CRM's own status is {code(profile['crm_status'], evaluation.policy.limits.name_characters)}."
-        )
+        status = code(profile["crm_status"], evaluation.policy.limits.name_characters)
+        notices.append(say("The CRM's own status is {status}.", status=status))
     return tuple(notices)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from account_health.language import say
 from account_health.model import Direction, Factor
 from account_health.provenance import CALLER, is_current, origin
 from account_health.wording import sentence, trimmed
@@ -66,9 +67,18 @@ def voice(evaluation: Evaluation, row: int, name: str, value: float) -> str:
         at_least=bool(matrix.at_least[row, matrix.column(name)]),
     )
     if supplied:
-        return f"{text} (supplied by {'caller' if supplied.provider == CALLER else 'the source, not computed here'})"
+        is_by_caller = supplied.provider == CALLER
+        return (
+            say("{sentence} (supplied by caller)", sentence=text)
+            if is_by_caller
+            else say("{sentence} (supplied by the source, not computed here)", sentence=text)
+        )
     table = evaluation.policy.metrics[name].reads[0].partition(".")[0]
-    return f"{text} (current value)" if is_current(evaluation, evaluation.accounts[row], table) else text
+    return (
+        say("{sentence} (current value)", sentence=text)
+        if is_current(evaluation, evaluation.accounts[row], table)
+        else text
+    )
 
 
 def evidence(evaluation: Evaluation, row: int, name: str) -> tuple[str, ...]:

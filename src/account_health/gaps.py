@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from account_health.language import say
 from account_health.model import MissingInput, Source, State
 from account_health.provenance import Absence, absence
 from account_health.scoring import weighed
@@ -46,7 +47,10 @@ def _gap(
 ) -> MissingInput:
     metrics = tuple(m for _, names in parts for m in names)
     low, high = span(evaluation, row, lacking) if evaluation.scores.scored[row] else (None, None)
-    sentences = [f"{subject(evaluation, row, names)} not available: {reason.phrase}." for reason, names in parts]
+    sentences = [
+        say("{subject} not available: {reason}.", subject=subject(evaluation, row, names), reason=reason.phrase)
+        for reason, names in parts
+    ]
     text = " ".join(sentence[:1].upper() + sentence[1:] for sentence in sentences)
     return MissingInput(source=gap[0], metrics=metrics, state=gap[1], low=low, high=high, sentence=text)
 
@@ -74,9 +78,9 @@ def subject(evaluation: Evaluation, row: int, metrics: Sequence[str]) -> str:
         ]
         missing = [m for m in metrics if policy.metrics[m].dimension == key]
         if missing and set(missing) == set(arising):
-            said.append(dimension.name)
+            said.append(say(dimension.name))
         else:
-            said += [policy.metrics[m].name for m in missing]
+            said += [say(policy.metrics[m].name) for m in missing]
     return said[0] if len(said) == 1 else listed([said[0], *(lower_first(s) for s in said[1:])], most=4)
 
 

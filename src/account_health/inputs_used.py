@@ -6,8 +6,10 @@ from datetime import UTC, datetime
 from itertools import groupby
 from typing import TYPE_CHECKING
 
+from account_health.language import count, mark, say
 from account_health.markup import code, prose
 from account_health.model import InputReport, Source, State
+from account_health.nouns import NOUNS, ROWS
 from account_health.provenance import is_current, state_phrase
 from account_health.tables import TABLES
 from account_health.wording import day, listed, minute
@@ -18,25 +20,15 @@ if TYPE_CHECKING:
     from account_health.evaluation import Evaluation, Held
 
 _FIELDS = {
-    "renewal_date": "renewal date",
-    "arr": "ARR",
-    "owner": "owner",
-    "segment": "segment",
-    "licensed_seats": "licensed seats",
-    "contract_status": "contract status",
-    "champion_active": "champion",
-    "customer_since": "customer since",
-    "crm_score": "the CRM's own score",
-}
-_COUNTED = {
-    "subscription": ("contract term", "contract terms"),
-    "ticket": ("ticket", "tickets"),
-    "usage_day": ("day of usage", "days of usage"),
-    "invoice": ("invoice", "invoices"),
-    "survey_response": ("survey answer", "survey answers"),
-    "touchpoint": ("touchpoint", "touchpoints"),
-    "opportunity": ("deal", "deals"),
-    "metric_value": ("supplied value", "supplied values"),
+    "renewal_date": mark("renewal date"),
+    "arr": mark("ARR"),
+    "owner": mark("owner"),
+    "segment": mark("segment"),
+    "licensed_seats": mark("licensed seats"),
+    "contract_status": mark("contract status"),
+    "champion_active": mark("champion"),
+    "customer_since": mark("customer since"),
+    "crm_score": mark("the CRM's own score"),
 }
 _SUMMARY = (State.OBSERVED, State.EMPTY, State.STALE, State.FAILED, State.NOT_MATCHED, State.NOT_APPLICABLE)
 
@@ -50,7 +42,7 @@ def input_reports(evaluation: Evaluation, row: int) -> tuple[InputReport, ...]:
             h for h in evaluation.held[account] if h.holding.category is source and h.state is not State.NOT_CONNECTED
         ]
         if not held:
-            reports.append(InputReport(source=source, state=State.NOT_CONNECTED, sentence="Not connected"))
+            reports.append(InputReport(source=source, state=State.NOT_CONNECTED, sentence=say("Not connected")))
         by_label = sorted(held, key=lambda h: h.holding.label)
         reports += [
             _report(evaluation, row, source, list(group))
@@ -82,7 +74,7 @@ def _report(evaluation: Evaluation, row: int, source: Source, held: Sequence[Hel
         matched_by=(matched or None) if is_matched else None,
         confidence=("likely" if is_likely else "certain") if is_matched and matched else None,
         sentence=_sentence(
-            evaluation, row, held, as_of, matched + " (likely)" * is_likely if is_matched and present else None
+            evaluation, row, held, as_of, _match(matched, is_likely=is_likely) if is_matched and present else None
         ),
     )
 
@@ -106,19 +98,25 @@ def _sentence(
     account = evaluation.accounts[row]
     limit = evaluation.policy.limits.text_characters
     parts = [text for h in held if (text := _used(evaluation, row, h))]
-    parts = [listed(parts, most=len(parts))] if parts else ["name only"] if _is_named(held) else []
+    parts = [listed(parts, most=len(parts))] if parts else [say("name only")] if _is_named(held) else []
     parts += dict.fromkeys(_wrong(evaluation, account, h) for h in held if h.state not in (State.OBSERVED, State.EMPTY))
     if as_of:
-        parts.append(f"{'failed at' if all(h.state is State.FAILED for h in held) else 'as of'} {minute(as_of)}")
+        when = minute(as_of)
+        has_failed = all(h.state is State.FAILED for h in held)
+        parts.append(say("failed at {when}", when=when) if has_failed else say("as of {when}", when=when))
     if matched:
-        parts.append(f"matched by {prose(matched, limit)}")
+        parts.append(say("matched by {how}", how=prose(matched, limit)))
     waited = max(round(h.holding.waited.total_seconds()) for h in held)
     if waited:
-        parts.append(f"waited {waited} s, because the system limits how often it may be asked")
+        parts.append(say("waited {seconds} s, because the system limits how often it may be asked", seconds=waited))
     parts += [text for h in held if (text := _trouble(h, account, limit))]
     parts += dict.fromkeys(prose(h.holding.note, limit).rstrip(".") for h in held if h.holding.note and h.rows)
-    text = "; ".join(parts) or "nothing"
+    text = "; ".join(parts) or say("nothing")
     return text[:1].upper() + text[1:] if held[0].state in (State.FAILED, State.NOT_MATCHED) else text
+
+
+def _match(how: str, *, is_likely: bool) -> str:
+    return say("{how} (likely)", how=how) if is_likely else how
 
 
 def _is_named(held: Sequence[Held]) -> bool:
@@ -130,47 +128,62 @@ def _used(evaluation: Evaluation, row: int, held: Held) -> str:
     table = held.holding.table
     if table == "account":
         profile = evaluation.profiles[evaluation.accounts[row]]
-        fields = [words for column, words in _FIELDS.items() if profile[column] is not None]
+        fields = [say(words) for column, words in _FIELDS.items() if profile[column] is not None]
         undated = is_current(evaluation, evaluation.accounts[row], table)
-        return listed(fields, most=len(fields)) + (" (current values)" if undated and fields else "")
-    one, many = _COUNTED[table]
+        text = listed(fields, most=len(fields))
+        return say("{fields} (current values)", fields=text) if undated and fields else text
+    words = NOUNS[table]
     if held.state is State.EMPTY:
-        return f"no {many}"
+        return say(words.none)
     if not held.rows:
         return ""
-    count = f"{held.rows} {one if held.rows == 1 else many}"
+    counted = count(*words.rows, held.rows)
     since = held.first_at and table not in ("subscription", "metric_value", "opportunity")
     if since and held.first_at:
-        count += f" since {day(held.first_at, evaluation.policy.time_zone)}"
+        counted = say("{rows} since {day}", rows=counted, day=day(held.first_at, evaluation.policy.time_zone))
     is_past = held.holding.fetched_at.date() > evaluation.inputs.as_of.date()
-    return (
-        f"{count} ({held.undated} with their current status, which has no date)" if is_past and held.undated else count
+    if not (is_past and held.undated):
+        return counted
+    return count(
+        "{rows} ({n} with their current status, which has no date)",
+        "{rows} ({n} with their current status, which has no date)",
+        held.undated,
+        rows=counted,
     )
 
 
 def _wrong(evaluation: Evaluation, account: str, held: Held) -> str:
-    many = _COUNTED.get(held.holding.table, ("row", "rows"))[1]
     if held.state is State.STALE:
-        return f"{many} too old to count"
+        return say(NOUNS.get(held.holding.table, ROWS).stale)
     if held.state is State.NOT_APPLICABLE:
-        return prose(held.holding.details.get(account) or "does not apply to this account", 300).rstrip(".")
+        detail = held.holding.details.get(account) or say("does not apply to this account")
+        return prose(detail, 300).rstrip(".")
     return state_phrase(evaluation, account, held.holding.table, held.state)
 
 
 def _trouble(held: Held, account: str, limit: int) -> str:
     """Rows that could not be read and rows that contradict others, counted and named."""
-    many = _COUNTED.get(held.holding.table, ("row", "rows"))[1]
     parts = []
     rejected = _rejected(held, account)
     if rejected:
         shown = (held.holding.rejected.get(account) or held.holding.rejected.get(None) or ("",))[0]
-        whose = "" if held.holding.rejected.get(account) else " of the whole file"
-        noun = "row" if rejected == 1 else "rows"
-        parts.append(f"{rejected} {noun}{whose} could not be read ({code(shown, limit)})")
-    if held.doubtful:
+        reason = code(shown, limit)
         parts.append(
-            f"{held.doubtful} of {held.rows} {many} doubtful but used ({prose('; '.join(held.doubts), limit)})"
+            count(
+                "{n} row could not be read ({reason})", "{n} rows could not be read ({reason})", rejected, reason=reason
+            )
+            if held.holding.rejected.get(account)
+            else count(
+                "{n} row of the whole file could not be read ({reason})",
+                "{n} rows of the whole file could not be read ({reason})",
+                rejected,
+                reason=reason,
+            )
         )
+    if held.doubtful:
+        reasons = prose("; ".join(say(doubt) for doubt in held.doubts), limit)
+        texts = NOUNS.get(held.holding.table, ROWS).doubtful
+        parts.append(count(*texts, held.doubtful, all=held.rows, reasons=reasons))
     return ", ".join(parts)
 
 

@@ -163,6 +163,11 @@ def together(*texts: str) -> str:
     return Said.of(" ".join(f"{{{name}}}" for name in parts), values=parts)
 
 
+def forms(one: str, many: str) -> tuple[str, str]:
+    """Both forms of a text as they are: like `mark`, for one that `count` says elsewhere."""
+    return one, many
+
+
 def again(value: object) -> object:
     """A value as the language that is spoken has it: sentences that were kept are said again, the rest is as it was."""
     return value.again() if isinstance(value, Said) else value

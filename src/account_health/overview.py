@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from account_health.errors import HistoryError
 from account_health.history.records import Kind
+from account_health.language import count, say
 from account_health.markup import prose, visible
 from account_health.metrics.windows import local_day
 from account_health.peers import Peers
@@ -123,7 +124,10 @@ class Overview:
         found = await self._recalled(instant, may_be_recorded=not as_of and not refresh)
         if found.recorded is not None:
             looked, run = found.recorded
-            unread = (f"As recorded at {minute(run.as_of)} by `assess --all`.", *self._shown(run.problems))
+            unread = (
+                say("As recorded at {when} by `assess --all`.", when=minute(run.as_of)),
+                *self._shown(run.problems),
+            )
         else:
             evaluation = await workspace.evaluate(instant)
             standings = Standings.of_evaluation(evaluation, profiles_of(evaluation))
@@ -172,7 +176,7 @@ class Overview:
             return await memory.ask(recall)
         except HistoryError as err:
             log.warning("answered without history: %s", err)
-            return _Recalled(notices=(f"Answered without history: {err}",))
+            return _Recalled(notices=(say("Answered without history: {error}", error=err.sentence),))
 
     def _spoken(self, store: Store) -> Sequence[Activity]:
         """What people said of all accounts, read once for as long as nothing happens."""
@@ -225,10 +229,18 @@ def not_read(evaluation: Evaluation) -> Iterator[str]:
     for holding in inputs.holdings:
         label = visible(holding.label, most)
         if holding.failure:
-            failed.setdefault(f"{label} failed: {visible(holding.failure, _SENTENCE)}", []).append(holding.table)
+            failure = say("{source} failed: {error}", source=label, error=visible(holding.failure, _SENTENCE))
+            failed.setdefault(failure, []).append(holding.table)
         elif holding.is_cut and holding.note:
-            yield f"{label}, {holding.table}: {visible(holding.note, _SENTENCE)}"
+            yield say(
+                "{source}, {table}: {note}", source=label, table=holding.table, note=visible(holding.note, _SENTENCE)
+            )
         if holding.table == "account" and holding.rejected_total and not holding.failure:
-            yield f"{label}: {holding.rejected_total} accounts could not be read and are missing here."
+            yield count(
+                "{source}: {n} accounts could not be read and are missing here.",
+                "{source}: {n} accounts could not be read and are missing here.",
+                holding.rejected_total,
+                source=label,
+            )
     for failure, tables in failed.items():
         yield f"{failure} ({', '.join(tables)})"

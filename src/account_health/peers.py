@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from account_health.language import figure, say
 from account_health.wording import lower_first
 
 if TYPE_CHECKING:
@@ -68,8 +69,11 @@ class Peers:
         settings = self.standings.policy.portfolio
         worth = np.nan_to_num(np.where(gap >= settings.peer_distance, importance, 0.0))
         best = [int(m) for m in np.argsort(-worth, kind="stable")[: settings.drivers_shown] if worth[m] > 0]
-        names = [self.standings.policy.metrics[self.standings.rubric.metrics[m]].name for m in best]
-        return tuple(f"{lower_first(name)} {gap[m]:.0f} points below" for m, name in zip(best, names, strict=True))
+        names = [say(self.standings.policy.metrics[self.standings.rubric.metrics[m]].name) for m in best]
+        return tuple(
+            say("{metric} {points} points below", metric=lower_first(name), points=figure(gap[m]))
+            for m, name in zip(best, names, strict=True)
+        )
 
 
 def _mean(points: Floats, known: Bools) -> Floats:

@@ -10,11 +10,12 @@ import numpy as np
 
 from account_health.flags import SEVERITIES
 from account_health.history.records import NOT_SCORED
+from account_health.language import count, figure, say
 from account_health.markup import visible
 from account_health.portfolio_report import BandShare, Group, Mover, Movers, PortfolioHealth, Target
 from account_health.standings import BANDS, NO_BAND
 from account_health.vocabularies import conditions, vocabulary_named, word
-from account_health.wording import listed, percent_down, trimmed
+from account_health.wording import NO_CUSTOMERS, band_title, listed, lower_first, percent_down, trimmed
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -63,7 +64,7 @@ async def portfolio_health(  # noqa: PLR0913 - what the tool and the command lin
         owners=_groups(view, view.selection.owners, chosen),
         owners_total=_count(view.selection.owners, chosen),
         movers=_movers(standings, chosen, before) if before else None,
-        data_gaps=f"Data missing from {gaps}." if gaps else None,
+        data_gaps=say("Data missing from {sources}.", sources=gaps) if gaps else None,
         notices=view.notices,
         policy=policy.ref,
     )
@@ -74,11 +75,19 @@ def _summary(view: View, among: Bools, target: Target) -> str:
     others = int((among & ~standings.is_customer).sum())
     parts = [standings.completeness(among & standings.is_customer)]
     if target.actual is not None:
-        parts.append(
-            f"{percent_down(target.actual / 100)}% {listed(target.bands)} against a target of {target.percent:g}%"
-            f"{'' if target.is_met else f', {target.missing:,} short'}"
+        text = say(
+            "{share}% {bands} against a target of {target}%",
+            share=percent_down(target.actual / 100),
+            bands=listed([lower_first(band_title(band)) for band in target.bands]),
+            target=figure(target.percent, 2, trim=True),
         )
-    parts += [f"{others:,} left out as no customers"] if others else []
+        missing = target.missing or 0
+        parts.append(
+            text
+            if target.is_met
+            else count("{sentence}, {n} short", "{sentence}, {n} short", missing, sentence=text, n=figure(missing))
+        )
+    parts += [count(*NO_CUSTOMERS, others, n=figure(others))] if others else []
     text = "; ".join(parts)
     return f"{text[:1].upper()}{text[1:]}."
 
@@ -87,17 +96,17 @@ def _target(standings: Standings, chosen: Bools) -> Target:
     wanted = standings.policy.target
     scored = chosen & standings.scores.scored
     healthy = scored & np.isin(standings.bands, [BANDS.index(band) for band in wanted.bands])
-    total, count = int(scored.sum()), int(healthy.sum())
+    total, reached = int(scored.sum()), int(healthy.sum())
     arr = np.nan_to_num(standings.arr)
     money = float(arr[scored].sum())
     needed = int(np.ceil(round(wanted.percent * total / 100, 9)))
     return Target(
         percent=wanted.percent,
         bands=wanted.bands,
-        actual=trimmed(100 * count / total) if total else None,
+        actual=trimmed(100 * reached / total) if total else None,
         actual_by_arr=trimmed(100 * float(arr[healthy].sum()) / money) if money else None,
-        is_met=count >= needed if total else None,
-        missing=max(needed - count, 0) if total else None,
+        is_met=reached >= needed if total else None,
+        missing=max(needed - reached, 0) if total else None,
     )
 
 
@@ -120,10 +129,10 @@ def _words(standings: Standings, chosen: Bools, key: str) -> dict[str, int]:
     keys, of = np.unique(
         np.column_stack([np.nan_to_num(standings.rounded, nan=-1), holds])[chosen], axis=0, return_counts=True
     )
-    for found, count in zip(keys, of, strict=True):
+    for found, accounts in zip(keys, of, strict=True):
         score = None if found[0] < 0 else float(found[0])
         said = word(vocabulary, score, standings.policy, [bool(h) for h in found[1:]])
-        counts[said or NOT_SCORED] += int(count)
+        counts[said or NOT_SCORED] += int(accounts)
     return counts
 
 

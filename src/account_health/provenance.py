@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+from account_health.language import mark, say
 from account_health.markup import prose
 from account_health.model import Source, State
 from account_health.tables import TABLES
@@ -17,6 +18,19 @@ if TYPE_CHECKING:
     from account_health.metrics.matrix import Supplied
 
 CALLER = "caller"
+_NOT_CONNECTED = {
+    Source.CRM: mark("the CRM is not connected"),
+    Source.SUPPORT: mark("the support platform is not connected"),
+    Source.ANALYTICS: mark("product analytics is not connected"),
+    Source.BILLING: mark("billing is not connected"),
+    Source.SURVEYS: mark("the survey tool is not connected"),
+}
+_LACKS = {
+    State.NOT_MATCHED: mark("the account is not matched in {source}"),
+    State.FAILED: mark("{source} could not be read"),
+    State.STALE: mark("the data in {source} is too old"),
+    State.PARTIAL: mark("{source} answered only in part"),
+}
 
 
 @dataclass(frozen=True)
@@ -54,16 +68,26 @@ def _unanswered(evaluation: Evaluation, row: int, metric: str, table: str) -> Ab
     noun = source_phrase(source)
     if metric in evaluation.matrix.last and evaluation.matrix.last[metric][row] == evaluation.matrix.last[metric][row]:
         return Absence(
-            source, State.STALE, f"the newest answer in {noun} is too old to count: {_last(evaluation, row, metric)}"
+            source,
+            State.STALE,
+            say(
+                "the newest answer in {source} is too old to count: {answer}",
+                source=noun,
+                answer=_last(evaluation, row, metric),
+            ),
         )
     start = _window_start(evaluation, metric)
     history = evaluation.states[account][table].observed_from
     if table != "account" and start and history and history > start:
         since = day(history, evaluation.policy.time_zone)
-        return Absence(source, State.PARTIAL, f"the history in {noun} starts on {since}, after the window does")
+        return Absence(
+            source,
+            State.PARTIAL,
+            say("the history in {source} starts on {day}, after the window does", source=noun, day=since),
+        )
     if any(h.rows for h in evaluation.held[account] if h.holding.table == table):
-        return Absence(source, State.EMPTY, f"the records in {noun} do not tell it")
-    return Absence(source, State.EMPTY, f"nothing is recorded in {noun}")
+        return Absence(source, State.EMPTY, say("the records in {source} do not tell it", source=noun))
+    return Absence(source, State.EMPTY, say("nothing is recorded in {source}", source=noun))
 
 
 def _unusable(evaluation: Evaluation, metric: Metric, value: Supplied) -> Absence:
@@ -73,11 +97,19 @@ def _unusable(evaluation: Evaluation, metric: Metric, value: Supplied) -> Absenc
         return Absence(
             source,
             State.FAILED,
-            f"the value supplied, {number(value.value)}, is impossible; it must be {metric.bounds}",
+            say(
+                "the value supplied, {value}, is impossible; it must be {bounds}",
+                value=number(value.value),
+                bounds=metric.bounds,
+            ),
         )
     said = lower_first(sentence(metric, value.value, evaluation.policy))
     since = day(value.as_of, evaluation.policy.time_zone)
-    return Absence(source, State.STALE, f"the value supplied on {since} is too old to count: {said}")
+    return Absence(
+        source,
+        State.STALE,
+        say("the value supplied on {day} is too old to count: {sentence}", day=since, sentence=said),
+    )
 
 
 def origin(evaluation: Evaluation, row: int, metric: str) -> tuple[str, datetime | None]:
@@ -116,21 +148,21 @@ def state_phrase(evaluation: Evaluation, account: str, table: str, state: State)
     held = next(
         (h for h in evaluation.held[account] if h.holding.table == table and h.state in (state, State.FAILED)), None
     )
-    noun = source_phrase(evaluation.source_of(account, table))
+    source = evaluation.source_of(account, table)
     limit = evaluation.policy.limits.text_characters
     if held and (
         detail := held.holding.details.get(account) or (held.holding.failure if state is State.FAILED else None)
     ):
         return prose(detail, limit).rstrip(".")
     if state is State.STALE and held and held.holding.as_of:
-        return f"the newest data in {noun} is from {day(held.holding.as_of, evaluation.policy.time_zone)}"
-    return {
-        State.NOT_CONNECTED: f"{noun} is not connected",
-        State.NOT_MATCHED: f"the account is not matched in {noun}",
-        State.FAILED: f"{noun} could not be read",
-        State.STALE: f"the data in {noun} is too old",
-        State.PARTIAL: f"{noun} answered only in part",
-    }.get(state, f"nothing is recorded in {noun}")
+        return say(
+            "the newest data in {source} is from {day}",
+            source=source_phrase(source),
+            day=day(held.holding.as_of, evaluation.policy.time_zone),
+        )
+    if state is State.NOT_CONNECTED:
+        return say(_NOT_CONNECTED[source])
+    return say(_LACKS.get(state, "nothing is recorded in {source}"), source=source_phrase(source))
 
 
 def _lacking(evaluation: Evaluation, account: str, table: str) -> Absence | None:
@@ -155,10 +187,10 @@ def _not_told(evaluation: Evaluation, account: str, table: str, source: Source |
 def _not_connected(evaluation: Evaluation, account: str, source: Source) -> Absence:
     """Nothing of the kind is connected at all, or what is connected cannot tell this."""
     if any(h.holding.connector == CALLER for h in evaluation.held[account]):
-        return Absence(source, State.NOT_CONNECTED, "it was not supplied")
+        return Absence(source, State.NOT_CONNECTED, say("it was not supplied"))
     if any(h.holding.category is source and h.state is not State.NOT_CONNECTED for h in evaluation.held[account]):
-        return Absence(source, State.NOT_CONNECTED, f"{source_phrase(source)} does not provide this")
-    return Absence(source, State.NOT_CONNECTED, f"{source_phrase(source)} is not connected")
+        return Absence(source, State.NOT_CONNECTED, say("{source} does not provide this", source=source_phrase(source)))
+    return Absence(source, State.NOT_CONNECTED, say(_NOT_CONNECTED[source]))
 
 
 def _window_start(evaluation: Evaluation, metric: str) -> datetime | None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from account_health.change import explained, whole_points
 from account_health.chronicle import Change, FlagPhase, ManualStatus, Phase, TrendPoint
 from account_health.history.records import Kind
+from account_health.language import mark, say
 from account_health.markup import prose, visible
 from account_health.metrics.windows import local_day
 from account_health.model import FlagState
@@ -24,7 +25,15 @@ if TYPE_CHECKING:
     from account_health.model import Assessment, RiskFlag
     from account_health.policy import Policy
 
-_PARTS = {"policy": "a changed policy", "coverage": "sources", "time": "passing time", "data": "new data"}
+_PARTS = {
+    "policy": mark("a changed policy"),
+    "coverage": mark("sources"),
+    "time": mark("passing time"),
+    "data": mark("new data"),
+}
+
+
+_SINCE = mark("Since {day}: {before} → {after} ({why}).")
 
 
 def remembered(
@@ -92,30 +101,38 @@ def _change(assessment: Assessment, evaluation: Evaluation, then: Evaluation, re
 def change_sentence(reading: Reading, assessment: Assessment, parts: ChangeParts | None, policy: Policy) -> str:
     """E.g. `Since 2026-10-22: 71 → 62 (−9, all new data).`; points shown add up to the difference of those shown."""
     since = day(reading.as_of, policy.time_zone)
-    before = "not scored" if reading.score is None else str(rounded(reading.score))
-    after = "not scored" if assessment.score_rounded is None else str(assessment.score_rounded)
+    before = _shown(None if reading.score is None else rounded(reading.score))
+    after = _shown(assessment.score_rounded)
     if parts is None:
-        why = "nothing to compare" if before == after else "no parts, for there is no score at one end"
-        return f"Since {since}: {before} → {after} ({why})."
+        is_same = before == after
+        why = say("nothing to compare") if is_same else say("no parts, for there is no score at one end")
+        return say(_SINCE, day=since, before=before, after=after, why=why)
     total = int(after) - int(before)
     points = whole_points([getattr(parts, name) for name in _PARTS], total)
-    moved = [(words, point) for words, point in zip(_PARTS.values(), points, strict=True) if point]
+    moved = [(say(words), point) for words, point in zip(_PARTS.values(), points, strict=True) if point]
     if not moved:
-        return f"Since {since}: {before} → {after} (unchanged)."
+        return say(_SINCE, day=since, before=before, after=after, why=say("unchanged"))
     if len(moved) == 1:
-        return f"Since {since}: {before} → {after} ({signed(total)}, all {moved[0][0]})."
-    whole = signed(total) if total else "unchanged"
+        why = say("{points}, all {part}", points=signed(total), part=moved[0][0])
+        return say(_SINCE, day=since, before=before, after=after, why=why)
+    whole = signed(total) if total else say("unchanged")
     told = ", ".join(f"{words} {signed(point)}" for words, point in sorted(moved, key=lambda part: -abs(part[1])))
-    return f"Since {since}: {before} → {after} ({whole}: {told})."
+    why = say("{points}: {parts}", points=whole, parts=told)
+    return say(_SINCE, day=since, before=before, after=after, why=why)
+
+
+def _shown(score: int | None) -> str:
+    return say("not scored") if score is None else str(score)
 
 
 def driver_sentences(change: Change, most: int) -> str:
     """The metrics that moved the score most, up and down: `Up: ... Down: ...`; empty where none did by a tenth."""
     said = []
-    for label, sign in (("Down", -1), ("Up", 1)):
+    for label, sign in ((mark("Down: {drivers}."), -1), (mark("Up: {drivers}."), 1)):
         chosen = [d for d in change.drivers if round(d.change, 1) * sign > 0][:most]
         if chosen:
-            said.append(f"{label}: " + "; ".join(f"{d.sentence} ({signed(d.change, 1)})" for d in chosen) + ".")
+            drivers = "; ".join(f"{d.sentence} ({signed(d.change, 1)})" for d in chosen)
+            said.append(say(label, drivers=drivers))
     return " ".join(said)
 
 
@@ -135,8 +152,9 @@ def trend_line(change: Change, time_zone: str) -> str:
         for point in change.trend
     )
     ends = [change.trend[0].score, change.trend[-1].score]
-    shown = " → ".join("not scored" if score is None else str(rounded(score)) for score in ends)
-    return f"{blocks} {shown} since {day(change.trend[0].as_of.replace(tzinfo=None), time_zone)}"
+    shown = " → ".join(_shown(None if score is None else rounded(score)) for score in ends)
+    since = day(change.trend[0].as_of.replace(tzinfo=None), time_zone)
+    return say("{blocks} {scores} since {day}", blocks=blocks, scores=shown, day=since)
 
 
 def _lived(flag: RiskFlag, recalled: Recalled, policy: Policy, as_of: datetime) -> RiskFlag:

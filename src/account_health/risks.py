@@ -8,6 +8,7 @@ import numpy as np
 
 from account_health.factors import evidence, voice
 from account_health.flags import SEVERITIES
+from account_health.language import say
 from account_health.markup import code
 from account_health.model import FlagState, RiskFlag
 from account_health.provenance import absence, origin
@@ -39,7 +40,7 @@ def _explained(evaluation: Evaluation, row: int, column: int, name: str) -> Risk
     source, as_of = origin(evaluation, row, (told or deciding)[0])
     return RiskFlag(
         flag=name,
-        name=flag.name,
+        name=say(flag.name),
         state=state,
         severity=SEVERITIES[evaluation.flags.severity[row, column]] if is_raised else None,
         value=_value(evaluation, row, told[0]) if told else None,
@@ -48,7 +49,7 @@ def _explained(evaluation: Evaluation, row: int, column: int, name: str) -> Risk
         as_of=as_of if told else None,
         evidence=_evidence(evaluation, row, (*deciding, *flag.voices)) if is_raised else (),
         detail=_detail(evaluation, row, flag, state, deciding),
-        action=flag.action if is_raised else None,
+        action=say(flag.action) if is_raised else None,
     )
 
 
@@ -57,7 +58,7 @@ def _metrics(lines: Iterable[Sequence[Condition]]) -> tuple[str, ...]:
 
 
 def _threshold(flag: Flag, lines: Sequence[Sequence[Condition]]) -> str:
-    """The policy's own text of the lines that decide."""
+    """The policy's own text of the lines that decide, in its own language."""
     texts = [texts for texts, line in zip(flag.raise_when, flag.lines, strict=True) if line in lines]
     return " or ".join(" and ".join(line) for line in texts)
 
@@ -86,15 +87,15 @@ def _detail(evaluation: Evaluation, row: int, flag: Flag, state: FlagState, deci
     )
     sentences = [_said(evaluation, row, m) for m in [*known, *only_seen]]
     if not sentences:
-        return "does not apply to this account"
+        return say("does not apply to this account")
     ids = (
         [code(i, evaluation.policy.limits.name_characters) for i in _evidence(evaluation, row, tuple(spoken))]
         if state is FlagState.RAISED
         else []
     )
     text = ", ".join([sentences[0], *(lower_first(s) for s in sentences[1:])])
-    text = f"{', '.join(ids)}: {lower_first(text)}" if ids else text
-    return f"{text} (in what could be read)" if only_seen else text
+    text = say("{ids}: {sentence}", ids=", ".join(ids), sentence=lower_first(text)) if ids else text
+    return say("{sentence} (in what could be read)", sentence=text) if only_seen else text
 
 
 def _said(evaluation: Evaluation, row: int, metric: str) -> str:
@@ -109,4 +110,4 @@ def _unchecked(evaluation: Evaluation, row: int, metrics: Sequence[str]) -> str:
     unknown = [m for m in metrics if arises[m] and not matrix.known[row, at[m]]]
     at_least = [m for m in metrics if matrix.at_least[row, at[m]] and m not in unknown]
     reasons = dict.fromkeys(absence(evaluation, row, metric).phrase for metric in unknown)
-    return listed([*reasons, *(lower_first(_said(evaluation, row, m)) for m in at_least)]) or "not enough is known"
+    return listed([*reasons, *(lower_first(_said(evaluation, row, m)) for m in at_least)]) or say("not enough is known")

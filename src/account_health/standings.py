@@ -15,6 +15,7 @@ import numpy as np
 from account_health.flags import SEVERITIES, check_flags
 from account_health.history.packing import STATES, unpack, unpack_states
 from account_health.history.packing import pack_states as _pack_states
+from account_health.language import count, figure, forms, say
 from account_health.model import Band, Severity, Source, State
 from account_health.scoring import Rubric, score_matrix
 from account_health.tables import TABLES
@@ -211,21 +212,26 @@ class Standings:
         scored, unmatched = among & self.scores.scored, among & self.is_unmatched
         rest = among & ~self.scores.scored & ~self.is_unmatched
         reasons = [
-            f"{int(count.sum()):,} {words}"
-            for count, words in ((unmatched, "not matched"), (rest, "with too little evidence"))
-            if count.any()
+            count(*texts, number, n=figure(number))
+            for texts, number in (
+                (forms("{n} not matched", "{n} not matched"), int(unmatched.sum())),
+                (forms("{n} with too little evidence", "{n} with too little evidence"), int(rest.sum())),
+            )
+            if number
         ]
-        text = f"scored {int(scored.sum()):,} of {int(among.sum()):,}"
-        return f"{text}, {' and '.join(reasons)}" if reasons else text
+        text = say("scored {scored} of {all}", scored=figure(int(scored.sum())), all=figure(int(among.sum())))
+        return ", ".join([text, listed(reasons)]) if reasons else text
 
     def data_gaps(self, chosen: Bools) -> str:
         """Which sources are missing for how many of some accounts; empty where nothing is."""
         counts = {source: int((~told & chosen).sum()) for source, told in self.told.items()}
         total = int(chosen.sum())
         said = [
-            f"{source_phrase(source)} for {'all' if count == total else f'{count:,}'}"
-            for source, count in counts.items()
-            if count
+            say("{source} for all", source=source_phrase(source))
+            if lacking == total
+            else say("{source} for {n}", source=source_phrase(source), n=figure(lacking))
+            for source, lacking in counts.items()
+            if lacking
         ]
         return listed(said, most=len(Source))
 

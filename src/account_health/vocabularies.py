@@ -30,7 +30,10 @@ if TYPE_CHECKING:
 def vocabulary_named(policy: Policy, key: str) -> Vocabulary:
     """The vocabulary of that id; raises CallerError with those there are."""
     if key not in policy.vocabularies:
-        raise CallerError("There is no such vocabulary.", f"Vocabularies: {', '.join(policy.vocabularies)}.")
+        known = ", ".join(policy.vocabularies)
+        raise CallerError(
+            language.say("There is no such vocabulary."), language.say("Vocabularies: {known}.", known=known)
+        )
     return policy.vocabularies[key]
 
 
@@ -86,26 +89,38 @@ def range_words(assessment: Assessment, policy: Policy) -> tuple[str, str]:
     # A comparison that decides about the account decides about every score it could have.
     holds = [w.is_plain or w.word == assessment.status.word for w in vocabulary.words]
     key = assessment.status.vocabulary
-    low, high = (language.word(key, word(vocabulary, end, policy, holds) or "") for end in ends)
+    low, high = (language.word(key, str(word(vocabulary, end, policy, holds))) for end in ends)
     return low, high
 
 
 def shown_word(policy: Policy, text: str | None) -> str:
     """A word of any vocabulary as the language that is spoken has it; "" for none."""
-    keys = (key for key, vocabulary in policy.vocabularies.items() if text in vocabulary.all_words)
-    return language.word(next(keys, ""), text or "")
+    keys = [key for key, vocabulary in policy.vocabularies.items() if text in vocabulary.all_words]
+    return language.word(keys[0], text) if text and keys else text or ""
 
 
-def canonical(vocabulary: Vocabulary, text: str) -> str:
-    """The vocabulary's spelling of a word, or "" for its word for nothing assigned; raises CallerError for others."""
-    wanted = " ".join(text.split()).casefold()
-    if wanted in {vocabulary.not_scored.casefold(), "none", ""}:
+def canonical(vocabulary: Vocabulary, text: str, key: str = "") -> str:
+    """The vocabulary's spelling of a word, or "" for its word for nothing assigned; raises CallerError for others.
+
+    With the key of the vocabulary a word may be written in the language that is spoken too.
+    """
+    wanted = _folded(text)
+    none, unset = language.say("None"), vocabulary.not_scored
+    if wanted in {"", "none", _folded(none), _folded(unset), _folded(language.word(key, unset))}:
         return ""
-    for known in vocabulary.words:
-        if known.word.casefold() == wanted:
-            return known.word
-    choices = [known.word for known in vocabulary.words]
-    raise CallerError(f"{vocabulary.name} has no such status.", f"Statuses: {', '.join(choices)}; None withdraws one.")
+    words = [known.word for known in vocabulary.words]
+    said = [language.word(key, known) for known in words]
+    for known, shown in zip((*words, *words), (*words, *said), strict=True):
+        if _folded(shown) == wanted:
+            return known
+    raise CallerError(
+        language.say("{vocabulary} has no such status.", vocabulary=language.say(vocabulary.name)),
+        language.say("Statuses: {statuses}; {none} withdraws one.", statuses=", ".join(said), none=none),
+    )
+
+
+def _folded(text: str) -> str:
+    return " ".join(text.split()).casefold()
 
 
 def bands_of(vocabulary: Vocabulary, text: str, policy: Policy) -> frozenset[Band]:

@@ -7,7 +7,7 @@ import re
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from account_health.language import count, figure, mark, phrase, say, written, written_minute
+from account_health.language import count, figure, forms, mark, phrase, say, written, written_minute
 from account_health.metrics.windows import local_day
 from account_health.model import Band, Severity, Source, State
 
@@ -57,6 +57,8 @@ _REMEDIES = {
     State.PARTIAL: mark("complete {source}"),
     State.EMPTY: mark("record more in {source}"),
 }
+
+NO_CUSTOMERS = forms("{n} left out as no customers", "{n} left out as no customers")
 
 _PLACES = 9
 _WHOLE_FROM = 9.95
