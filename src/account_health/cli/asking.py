@@ -20,6 +20,7 @@ from account_health.errors import (
     NotConfigured,
     SourceError,
 )
+from account_health.language import say
 from account_health.terminal import aside
 
 if TYPE_CHECKING:
@@ -85,6 +86,16 @@ def save_bytes(path: Path, content: bytes) -> None:
         path.write_bytes(content)
     except OSError as err:
         raise CallerError(f"{path} cannot be written: {err.strerror}.", "Name a file in a folder that exists.") from err
+
+
+def read_bytes(path: Path) -> bytes:
+    """What the file holds; raises CallerError if it cannot be read."""
+    try:
+        return path.read_bytes()
+    except OSError as err:
+        raise CallerError(
+            say("{path} cannot be read: {error}.", path=path, error=err.strerror), say("Name a file that exists.")
+        ) from err
 
 
 def ask_workspace(configure: Configure, question: Callable[[Workspace], Coroutine[Any, Any, None]]) -> None:

@@ -22,15 +22,25 @@ from account_health.cli.asking import (
     VocabularyOption,
     ask_workspace,
     configured,
+    read_bytes,
     save_bytes,
 )
 from account_health.errors import CallerError, SourceError
+from account_health.language import say
 from account_health.terminal import aside, print_json, progress_bar, write, write_bytes
 
 if TYPE_CHECKING:
     from account_health.workspace import Workspace
 
 app = typer.Typer()
+
+SinceOption = Annotated[
+    str, typer.Option("--since", help="intacct-csv: only what changed since a recorded day, e.g. 2026-11-14.")
+]
+DiffOption = Annotated[
+    Path | None,
+    typer.Option("--diff", help="intacct-csv: only what differs from this file, our last one or one of Intacct's."),
+]
 
 
 @app.command()
@@ -173,8 +183,13 @@ def explain(
 
 @app.command()
 def export(
-    to: Annotated[Literal["csv", "json", "parquet"], typer.Option("--to", help="csv, json or parquet.")] = "csv",
+    to: Annotated[
+        Literal["csv", "json", "parquet", "intacct-csv"],
+        typer.Option("--to", help="csv, json, parquet, or intacct-csv: the customer import file of Sage Intacct."),
+    ] = "csv",
     output: Annotated[Path | None, typer.Option("--output", help="File to write; default: standard output.")] = None,
+    since: SinceOption = "",
+    diff: DiffOption = None,
     segment: SegmentOption = "",
     owner: OwnerOption = "",
     as_of: AsOfOption = "",
@@ -183,15 +198,27 @@ def export(
     config: ConfigOption = None,
     is_demo: DemoOption = False,
 ) -> None:
-    """Export every account with score, statuses, flags and dimensions, for lists and reports elsewhere."""
+    """Export every account with score, statuses, flags and dimensions, for lists and reports elsewhere.
+
+    With --to intacct-csv: score, status and churn risk of the customers that have a score, for import to Sage Intacct.
+    """
     from account_health.export import exported, require_known
     from account_health.overview import Overview
+    from account_health.publish.intacct_csv import Wanted, export_customers
 
     async def ask(workspace: Workspace) -> None:
-        require_known(workspace.policy, to, vocabulary)
-        view = await Overview(workspace).view(as_of or None, refresh=refresh)
-        content = exported(view, to, vocabulary=vocabulary, segment=segment, owner=owner)
+        overview = Overview(workspace)
+        if to == "intacct-csv":
+            wanted = Wanted(as_of, since, read_bytes(diff) if diff else None, segment, owner)
+            content, notes = await export_customers(overview, wanted, refresh=refresh)
+        elif since or diff:
+            raise CallerError(say("Only --to intacct-csv can leave out what has not changed."), say("Add it."))
+        else:
+            require_known(workspace.policy, to, vocabulary)
+            view = await overview.view(as_of or None, refresh=refresh)
+            content = exported(view, to, vocabulary=vocabulary, segment=segment, owner=owner)
+            notes = view.notices
         write_bytes(content) if output is None else save_bytes(output, content)
-        aside(*view.notices)
+        aside(*notes)
 
     ask_workspace(configured(config, is_demo=is_demo), ask)

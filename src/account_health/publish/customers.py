@@ -1,0 +1,84 @@
+"""Customers: which customer of Intacct an account is. A wrong one is worse than none, so doubtful ones are left out."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from account_health.crosswalk import read_crosswalk
+from account_health.language import count
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from datetime import datetime
+
+    from account_health.publish.health import Standing
+    from account_health.publish.settings import CustomerSettings
+    from account_health.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class Customers:
+    """The customer ids of accounts, as `spelled` has them; an account may be several customers."""
+
+    ids: Mapping[str, Sequence[str]]
+    nameless: frozenset[str] = frozenset()
+    """Accounts without a customer id."""
+    shared: frozenset[str] = frozenset()
+    """Accounts that have a customer id which another account has too: nobody knows whose health is meant."""
+
+    def notes(self) -> Iterator[str]:
+        """How many accounts are left out, and why."""
+        if self.nameless:
+            yield count(
+                "{n} account has no customer id and is left out.",
+                "{n} accounts have no customer id and are left out.",
+                len(self.nameless),
+            )
+        if self.shared:
+            yield count(
+                "{n} account has a customer id that another account has too, and is left out.",
+                "{n} accounts have a customer id that another account has too, and are left out.",
+                len(self.shared),
+            )
+
+
+async def customers_of(
+    workspace: Workspace,
+    settings: CustomerSettings,
+    standing: Sequence[Standing],
+    as_of: datetime,
+    spelled: Callable[[str], str] = str,
+) -> Customers:
+    """The customers that these accounts are; two ids that `spelled` makes the same are the same.
+
+    Raises SourceError if the accounts cannot be listed, ConfigurationError for a faulty crosswalk.
+    """
+    accounts = [one.account for one in standing]
+    raw = await _raw(workspace, settings, accounts, as_of)
+    ids = {account: sorted({text for found in raw[account] if (text := spelled(found.strip()))}) for account in raw}
+    often = Counter(customer for customers in ids.values() for customer in customers)
+    shared = frozenset(account for account, customers in ids.items() if any(often[one] > 1 for one in customers))
+    nameless = frozenset(account for account, customers in ids.items() if not customers)
+    kept = {account: customers for account, customers in ids.items() if account not in shared | nameless}
+    return Customers(kept, nameless, shared)
+
+
+async def _raw(
+    workspace: Workspace, settings: CustomerSettings, accounts: Sequence[str], as_of: datetime
+) -> Mapping[str, Sequence[str]]:
+    """The customer ids as they are written where the settings say."""
+    if settings.customer_key == "account_id":
+        return {account: (account,) for account in accounts}
+    found: dict[str, list[str]] = {account: [] for account in accounts}
+    if settings.customer_key == "external_id":
+        rows = (await workspace.sources.roster(workspace.policy, as_of)).rows
+        for account in accounts:
+            if account in rows and rows[account]["external_id"]:
+                found[account].append(rows[account]["external_id"])
+        return found
+    for record, account in read_crosswalk(workspace.config).get(settings.crosswalk_source, {}).items():
+        if account in found:
+            found[account].append(record)
+    return found
