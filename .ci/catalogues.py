@@ -46,25 +46,27 @@ def texts() -> Catalog:
 
 
 def policy_texts() -> Iterator[tuple[str | tuple[str, str], str | None]]:
-    """The words of the default policy; a sentence with a number has as many forms as the language does."""
+    """The words of the default policy, each with its context."""
     policy = tomllib.loads((SOURCE / "policies" / "default.toml").read_text("utf-8"))
-    for part in (*policy["dimensions"].values(), *policy["flags"].values(), *policy["vocabularies"].values()):
-        yield part["name"], None
-    for flag in policy["flags"].values():
-        yield flag["action"], None
     for metric in policy["metrics"].values():
-        yield metric["name"], None
-        yield metric["unit"], "unit"
-        for text in (metric.get("strength"), metric.get("weakness")):
-            if text:
-                yield text, None
-        for text in metric["sentences"].values():
-            yield (text, text) if "{value}" in text or "{abs}" in text else text, None
+        yield from metric_texts(metric)
     for key, vocabulary in policy["vocabularies"].items():
-        for entry in vocabulary["words"]:
-            yield entry["word"], key
+        yield from ((entry["word"], key) for entry in vocabulary["words"])
         if vocabulary.get("not_scored"):
             yield vocabulary["not_scored"], key
+    for section in policy.values():
+        parts = section.values() if isinstance(section, dict) and "reason" not in section else [section]
+        for part in parts:
+            if isinstance(part, dict):
+                yield from ((part[key], None) for key in ("name", "action", "reason") if key in part)
+
+
+def metric_texts(metric: dict[str, Any]) -> Iterator[tuple[str | tuple[str, str], str | None]]:
+    """The words of a metric; a sentence with a number has as many forms as the language does."""
+    yield metric["unit"], "unit"
+    yield from ((metric[key], None) for key in ("strength", "weakness") if key in metric)
+    for text in metric["sentences"].values():
+        yield (text, text) if "{value}" in text or "{abs}" in text else text, None
 
 
 def updated(code: str, path: Path) -> tuple[bytes, Catalog]:

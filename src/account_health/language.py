@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from functools import lru_cache
 from gettext import GNUTranslations, NullTranslations
-from importlib.resources import files
 from io import BytesIO
 from pathlib import Path
 from types import MappingProxyType
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
 
 ENGLISH = "en"
 NOTHING: Mapping[str, object] = MappingProxyType({})
-_FOLDER = Path(str(files("account_health"))) / "languages"
+_FOLDER = Path(__file__).parent / "languages"
 
 
 class UnknownLanguage(ValueError):  # noqa: N818 - UnknownLanguage says it all
@@ -81,11 +80,14 @@ def language(code: str) -> Language:
         return _ENGLISH
     if base not in languages():
         raise UnknownLanguage(code, languages())
-    return _read(code, (_FOLDER / f"{base}.po").read_bytes())
+    return read(code, (_FOLDER / f"{base}.po").read_bytes())
 
 
-def _read(code: str, catalogue: bytes) -> Language:
-    """Babel is imported here, because English needs none of it."""
+def read(code: str, catalogue: bytes) -> Language:
+    """The language of a gettext catalogue (the bytes of a .po file); raises UnknownLanguage for a code that is none.
+
+    Babel is imported here, because English needs none of it.
+    """
     from babel import Locale, UnknownLocaleError
     from babel.messages.mofile import write_mo
     from babel.messages.pofile import read_po
@@ -143,7 +145,7 @@ def phrase(one: str, many: str = "", number: float = 1) -> str:
     if not many:
         return translations.gettext(one) if one else ""
     if spoken().locale is None:
-        return one if number == 1 else many
+        return translations.ngettext(one, many, 1 if number == 1 else 2)
     return translations.ngettext(one, many, int(abs(number)))
 
 

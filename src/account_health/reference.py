@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from functools import reduce
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from account_health.model import Source
+from account_health import language
+from account_health.language import say
+from account_health.model import Band, Source
 from account_health.render import render
-from account_health.wording import number, source_name
+from account_health.wording import alternatives, band_title, lower_first, number, severity_word, source_name
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,8 +27,10 @@ def methodology(policy: Policy) -> str:
     def window(metric: Metric) -> str:
         if metric.window is None:
             return "-"
-        days = f"{policy.windows.days(metric.window)} days"
-        return days if metric.periods == 1 else f"{metric.periods} times {days}"
+        days = policy.windows.days(metric.window)
+        if metric.periods == 1:
+            return say("{days} days", days=days)
+        return say("{times} times {days} days", times=metric.periods, days=days)
 
     return render(
         "methodology.md.j2",
@@ -38,6 +43,7 @@ def methodology(policy: Policy) -> str:
         severity=_severity,
         words=_words,
         churn=_churn,
+        target_bands=_either([_band(band) for band in policy.target.bands]),
     )
 
 
@@ -57,36 +63,58 @@ def _curve(metric: Metric) -> str:
 
 
 def _reads(metric: Metric) -> str:
-    return ", ".join(" or ".join(f"`{column}`" for column in entry.split("|")) for entry in metric.reads)
+    return ", ".join(_either([f"`{column}`" for column in entry.split("|")]) for entry in metric.reads)
 
 
 def _raised_when(flag: Flag) -> str:
-    lines = "; or ".join(_all_of(line) for line in flag.raise_when)
-    return f"{lines} (as far as a source can tell them)" if flag.skips_unprovided else lines
+    lines = [_all_of(line) for line in flag.raise_when]
+    text = lines[0] + "".join(say("; or {conditions}", conditions=line) for line in lines[1:])
+    return say("{conditions} (as far as a source can tell them)", conditions=text) if flag.skips_unprovided else text
 
 
 def _severity(flag: Flag) -> str:
-    rules = [f"{rule.is_} when {_all_of(rule.when)}" if rule.when else str(rule.is_) for rule in flag.severity]
-    return ", else ".join(rules)
+    return _or_else([_when(severity_word(rule.is_), _all_of(rule.when)) for rule in flag.severity])
 
 
-def _words(vocabulary: Vocabulary) -> str:
+def _words(key: str, vocabulary: Vocabulary) -> str:
     """The words of a vocabulary with what each asks for."""
-    return ", else ".join(f"{word.word}{f' when {_asked(word)}' if _asked(word) else ''}" for word in vocabulary.words)
+    return _or_else([_when(language.word(key, word.word), _asked(word)) for word in vocabulary.words])
 
 
 def _asked(word: Word) -> str:
     parts = [_all_of(word.when)] if word.when else []
-    parts += [f"from {word.from_} points"] if word.from_ else []
-    parts += [" or ".join(word.bands)] if word.bands else []
-    return " and ".join(parts)
+    parts += [say("from {points} points", points=word.from_)] if word.from_ else []
+    parts += [_either([_band(band) for band in word.bands])] if word.bands else []
+    return _both(parts)
 
 
 def _churn(vocabulary: Vocabulary) -> str:
-    bands = [f"band {band}" for band in vocabulary.churn_bands]
-    tiers = [f"tier {tier}" for tier in vocabulary.churn_tiers]
-    return " or ".join([*bands, *tiers]) or "-"
+    bands = [say("band {band}", band=_band(band)) for band in vocabulary.churn_bands]
+    tiers = [say("tier {tier}", tier=severity_word(tier)) for tier in vocabulary.churn_tiers]
+    return _either([*bands, *tiers]) or "-"
 
 
 def _all_of(conditions: Sequence[str]) -> str:
-    return " and ".join(f"`{condition}`" for condition in conditions)
+    return _both([f"`{condition}`" for condition in conditions])
+
+
+def _band(band: Band) -> str:
+    return lower_first(band_title(band))
+
+
+def _when(text: str, condition: str) -> str:
+    return say("{severity} when {conditions}", severity=text, conditions=condition) if condition else text
+
+
+def _or_else(texts: Sequence[str]) -> str:
+    return texts[0] + "".join(say(", else {otherwise}", otherwise=text) for text in texts[1:])
+
+
+def _both(texts: Sequence[str]) -> str:
+    """`a and b and c`."""
+    return reduce(lambda one, other: say("{one} and {other}", one=one, other=other), texts) if texts else ""
+
+
+def _either(texts: Sequence[str]) -> str:
+    """`a or b or c`."""
+    return alternatives(texts) if texts else ""
