@@ -312,6 +312,22 @@ async def test_more_customers_than_a_page_holds_come_in_as_many_queries_as_pages
     assert [query["start"] for query in named(company, CUSTOMER)] == [1, 2001, 4001]
 
 
+async def test_pages_are_followed_by_the_total_where_no_next_one_is_named() -> None:
+    def without_next(content: Any) -> Any:
+        meta = {name: value for name, value in content.get("ia::meta", {}).items() if name != "next"}
+        return {**content, "ia::meta": meta} if meta else content
+
+    found = await answered(SUBJECT, SUBJECT.all, SUBJECT.recorded.with_content(without_next))
+    assert found.told == (await answered(SUBJECT, SUBJECT.all)).told
+
+
+async def test_a_query_that_is_refused_for_another_reason_fails() -> None:
+    company = of_many(2)
+    company.token_refusal, company.token_uses = 400, 0
+    found = await read(company)
+    assert {delivery.fault for delivery in found.values()} == {Fault.REFUSED}
+
+
 async def test_a_token_that_ends_amid_the_pages_is_fetched_anew() -> None:
     company = of_many(50)
     company.token_uses = 3

@@ -187,8 +187,12 @@ class Customers:
         lost |= {"external_id"} if wanted.account_key in gone else set()
         ask.untold |= lost & self.columns
         fields = ", ".join(f"`{field}`" for field in refused)
-        text = "Intacct refuses to be asked for {fields}; `account-health sources check` tells which fields it has."
-        ask.remarks.append(say(text, fields=fields))
+        ask.remarks.append(
+            say(
+                "Intacct refuses to be asked for {fields}; `account-health sources check` tells which fields it has.",
+                fields=fields,
+            )
+        )
 
     def _domains(self, customer: Customer) -> tuple[str, ...]:
         texts = (str(customer.get(field) or "") for field in self.settings.domain_fields)

@@ -62,16 +62,22 @@ def health_probe(setting: str, name: str, model: Mapping[str, FieldModel]) -> Pr
     subject, told = say("field {field}", field=name), model.get(name)
     if told is None:
         alike = [code(field, _CHARACTERS) for field in model if any(hint in field.lower() for hint in _HINTS)]
-        advice = say("Correct {setting}, or take it away if this company has no such field.", setting=f"`{setting}`")
-        if alike:
-            found = ", ".join(alike[:_NAMED])
-            text = "Correct {setting}; among the customer's fields are {fields}."
-            advice = say(text, setting=f"`{setting}`", fields=found)
+        advice = (
+            say(
+                "Correct {setting}; among the customer's fields are {fields}.",
+                setting=f"`{setting}`",
+                fields=", ".join(alike[:_NAMED]),
+            )
+            if alike
+            else say("Correct {setting}, or take it away if this company has no such field.", setting=f"`{setting}`")
+        )
         return Probe(subject, say("a customer has no such field"), is_ok=False, advice=advice)
     finding = _described(told)
     if setting == "health_score_field" and not told.type.startswith(_NUMBERS):
-        text = "It is no number, so its values may be rejected; name a numeric field in {setting}."
-        return Probe(subject, finding, is_ok=False, advice=say(text, setting=f"`{setting}`"))
+        advice = say(
+            "It is no number, so its values may be rejected; name a numeric field in {setting}.", setting=f"`{setting}`"
+        )
+        return Probe(subject, finding, is_ok=False, advice=advice)
     return Probe(subject, finding)
 
 

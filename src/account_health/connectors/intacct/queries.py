@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from account_health.connectors.http import Paginator, Request, Unreadable, at
 from account_health.connectors.http.paging import CutShort
+from account_health.language import say
 
 if TYPE_CHECKING:
     from account_health.connectors.intacct.settings import IntacctSettings
@@ -69,13 +70,13 @@ def _expression(sizes: Sequence[int]) -> str:
 
 @dataclass(frozen=True)
 class _Results(Paginator):
-    """Each answer says with which result the next one starts; the last says null."""
+    """Each answer says with which result the next one starts; the last says null, and then nothing may be missing."""
 
     def items_of(self, page: Any) -> Sequence[Any]:
         """The results; an error that comes as a success is none."""
         found = at(page, "ia::result")
         if not isinstance(found, list):
-            raise Unreadable("it has no list at `ia::result`")
+            raise Unreadable(say("it has no list at `{place}`", place="ia::result"))
         return found
 
     def next(self, request: Request, page: Any, items: Sequence[Any]) -> Request | None:
@@ -83,14 +84,22 @@ class _Results(Paginator):
         start = (request.body or {})["start"]
         total, following = at(page, "ia::meta.totalCount"), at(page, "ia::meta.next")
         if not isinstance(total, int) or isinstance(total, bool):
-            raise Unreadable("it has no number at `ia::meta.totalCount`")
+            raise Unreadable(say("it has no number at `{place}`", place="ia::meta.totalCount"))
         seen = start - 1 + len(items)
         if not items and total > seen:
-            raise CutShort(f"The system tells of {total} items and sent only {seen}; the others are missing.")
+            raise CutShort(
+                say(
+                    "The system tells of {total} items and sent only {seen}; the others are missing.",
+                    total=total,
+                    seen=seen,
+                )
+            )
         if following is None:
-            return None
+            if seen >= total:
+                return None
+            following = seen + 1
         if not isinstance(following, int) or isinstance(following, bool) or following <= start:
-            raise Unreadable("it has no usable number at `ia::meta.next`")
+            raise Unreadable(say("it has no usable number at `{place}`", place="ia::meta.next"))
         return replace(request, body={**(request.body or {}), "start": following})
 
 
