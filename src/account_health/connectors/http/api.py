@@ -36,6 +36,7 @@ from account_health.connectors.http.retry import (
     until_reset,
 )
 from account_health.errors import Fault, SourceError
+from account_health.language import say
 
 if TYPE_CHECKING:
     import ssl
@@ -66,7 +67,7 @@ class Api:
         self.base = checked(base_url, label)
         self.auth = auth
         self.manners = manners
-        self.headers = {name: sendable(value, f"The header {name}") for name, value in (headers or {}).items()}
+        self.headers = {name: _checked(name, value) for name, value in (headers or {}).items()}
         self.clock = clock
         self.transport = transport
         self.budget = RateBudget(manners.per_second, manners.burst)
@@ -79,7 +80,12 @@ class Api:
     @asynccontextmanager
     async def open(self) -> AsyncIterator[Connection]:
         """A connection for one call, within one event loop."""
-        async with httpx2.AsyncClient(
+        async with self.client() as client:
+            yield Connection(self, client)
+
+    def client(self) -> httpx2.AsyncClient:
+        """What a connection asks through, and nobody else."""
+        return httpx2.AsyncClient(
             headers={
                 "accept": "application/json",
                 "accept-encoding": "gzip",
@@ -94,8 +100,11 @@ class Api:
             verify=_tls(),
             limits=httpx2.Limits(max_connections=self.manners.concurrency),
             transport=self.transport,
-        ) as client:
-            yield Connection(self, client)
+        )
+
+
+def _checked(name: str, value: str) -> str:
+    return sendable(value, say("The header {name} is empty or holds characters that cannot be sent.", name=name))
 
 
 @cache
@@ -139,7 +148,7 @@ class Connection:
             if following:
                 address(self._api.base, following)
         except Unreadable as err:
-            raise faults.unreadable(self._asked(request), str(err)) from None
+            raise faults.unreadable(self._asked(request), err.problem) from None
         return items, following
 
     def _asked(self, request: Request, needs: str = "") -> Asked:
@@ -201,7 +210,7 @@ class Connection:
                 answer = await self._exchange(asked, request, {}, form=auth.form())
                 self._api.token = Token.granted(answer, self._api.clock())
             except Unreadable as err:
-                raise faults.unreadable(asked, str(err)) from None
+                raise faults.unreadable(asked, err.problem) from None
             except SourceError as err:
                 if err.fault is Fault.REFUSED:  # so some vendors answer to a wrong secret
                     raise faults.not_accepted(asked) from None
@@ -228,7 +237,7 @@ class Connection:
         except (TimeoutError, httpx2.TimeoutException):
             raise faults.timed_out(asked) from None
         except Unreadable as err:
-            raise faults.unreadable(asked, str(err)) from None
+            raise faults.unreadable(asked, err.problem) from None
         except UnicodeEncodeError:
             raise faults.unsendable() from None
         except (httpx2.RemoteProtocolError, httpx2.DecodingError):
