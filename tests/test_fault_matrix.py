@@ -216,7 +216,10 @@ async def test_a_faulty_system_fails_in_time_and_takes_nothing_else_with_it(
     secrets = secret_forms(subject, sent)
     assert found_in("\n".join([logged(caplog), *capfd.readouterr()]), secrets) == set()
     assert {s.request.method for s in sent} <= {"GET", "POST"}
-    assert {s.request.url.path for s in sent if s.request.method == "POST"} <= {*subject.search_posts}
+    assert {s.request.url.path for s in sent if s.request.method == "POST"} <= {
+        *subject.search_posts,
+        subject.token_path,
+    }
     assert arrived.keys() <= {f"{verb} /{path_of(fault)}" for verb in ("GET", "POST") for fault in FAULTS}
     for fault, answered in found.items():
         kinds = {h.fault for h in answered.live.values()}
