@@ -32,6 +32,14 @@ docs:
 docs-fresh:
     python .ci/docs.py --check
 
+# Bring the catalogues of other languages up to date, or begin one: `just catalogues de`
+catalogues *codes:
+    python .ci/catalogues.py {{ codes }}
+
+# Is every text translated into every language?
+catalogues-fresh:
+    python .ci/catalogues.py --check
+
 # Is SKILL.md a valid Agent Skill?
 skill:
     .ci/skill
