@@ -68,6 +68,18 @@ def last_said(account: str) -> Select[Any]:
     return select(func.coalesce(func.max(a.id), 0)).where(a.account_id == account, by_people())
 
 
+def last_published(account: str) -> Select[Any]:
+    """The number of the last time that an account was published; 0 if it never was."""
+    a = schema.activity.c
+    return select(func.coalesce(func.max(a.id), 0)).where(a.account_id == account, a.kind == Kind.PUBLISHED)
+
+
+def all_published() -> Select[Any]:
+    """Per account the number of the last time that it was published."""
+    a = schema.activity.c
+    return select(a.account_id, func.max(a.id).label("number")).where(a.kind == Kind.PUBLISHED).group_by(a.account_id)
+
+
 def pruned(before: datetime) -> Delete:
     """Forgets readings that ended before an instant; the newest of each account, and what held then, stay."""
     a, later = schema.assessment, schema.assessment.alias()

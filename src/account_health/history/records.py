@@ -20,6 +20,7 @@ class Kind(StrEnum):
     BAND = "band"
     FLAG = "flag"
     STATUS = "status"
+    PUBLISHED = "published"
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,7 @@ class Reading:
 
 @dataclass(frozen=True)
 class Activity:
-    """Something that happened to an account: a band announced, a flag's step, a status that somebody set."""
+    """Something that happened to an account: a band announced, a flag's step, a status set, its health published."""
 
     at: datetime
     account: str
@@ -93,7 +94,7 @@ class Activity:
     owner: str | None = None
     band: str | None = None
     subject: str | None = None
-    """The flag, or the vocabulary of a status."""
+    """The flag, the vocabulary of a status, or where the health was published."""
     before: str | None = None
     score_before: float | None = None
     score_after: float | None = None

@@ -136,4 +136,4 @@ activity = Table(
     Index("activity_of_account", "account_id", "id"),
     Index("activity_at", "at"),
 )
-"""What happened: bands announced, flags opened, cleared, acknowledged and snoozed, statuses set by people."""
+"""What happened: bands announced, flags opened, cleared, acknowledged and snoozed, statuses set, health published."""

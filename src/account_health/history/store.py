@@ -11,11 +11,13 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import func, insert, select, update
 
 from account_health.history import queries, rows, schema
+from account_health.history.additions import in_parts, insert_readings, keep_policy
 from account_health.history.database import Database
-from account_health.history.lifecycle import activities, followed
+from account_health.history.lifecycle import followed
+from account_health.history.records import Kind
 from account_health.history.rows import to_activity, to_reading, to_run
 
 if TYPE_CHECKING:
@@ -27,9 +29,6 @@ if TYPE_CHECKING:
     from account_health.config import HistorySettings
     from account_health.history.records import Activity, Reading, Run
     from account_health.policy import Policy
-
-_AT_ONCE = 500
-"""Accounts named in one statement; databases limit the number of parameters."""
 
 
 class Store:
@@ -153,7 +152,7 @@ class Store:
     def said_by_people(self, accounts: Sequence[str] | None = None) -> list[Activity]:
         """Statuses, acknowledgements and snoozes of some accounts (None: all), oldest first."""
         a, chosen = schema.activity.c, select(schema.activity).where(queries.by_people())
-        parts = [chosen] if accounts is None else [chosen.where(a.account_id.in_(part)) for part in _parts(accounts)]
+        parts = [chosen] if accounts is None else [chosen.where(a.account_id.in_(part)) for part in in_parts(accounts)]
         with self._database.reading() as connection:
             found = [to_activity(row) for part in parts for row in connection.execute(part).mappings()]
         return sorted(found, key=lambda activity: activity.id)
@@ -161,14 +160,15 @@ class Store:
     # --- Writing ------------------------------------------------------------------------------------------------------
 
     def say(self, activity: Activity, expected: int | None = None) -> int | None:
-        """Adds what a person says of an account; its number.
+        """Adds what a person says of an account, or publishes of it; its number.
 
-        None, and nothing is added, if `expected` is not the number of the last thing that people said of it: so a
+        None, and nothing is added, if `expected` is not the number of the last thing of that sort on record: so a
         confirmation counts once, whoever repeats it.
         """
         a = schema.activity.c
+        last_one = queries.last_published if activity.kind is Kind.PUBLISHED else queries.last_said
         with self._database.writing() as connection:
-            last = connection.execute(queries.last_said(activity.account)).scalar_one()
+            last = connection.execute(last_one(activity.account)).scalar_one()
             if expected is not None and last != expected:
                 return None
             connection.execute(insert(schema.activity).values(**rows.of_activity(activity)))
@@ -179,11 +179,16 @@ class Store:
         with self._database.reading() as connection:
             return int(connection.execute(queries.last_said(account)).scalar_one())
 
+    def last_published(self) -> dict[str, int]:
+        """Per account the number of the last time that it was published."""
+        with self._database.reading() as connection:
+            return {row.account_id: row.number for row in connection.execute(queries.all_published())}
+
     def begin(self, as_of: datetime, policy: Policy, asked_by: str, accounts: int, problems: Sequence[str]) -> Run:
         """The run to record all accounts in: a new one, or one of this instant and policy that was cut off."""
         r = schema.run.c
         with self._database.writing() as connection:
-            _keep_policy(connection, policy)
+            keep_policy(connection, policy)
             same = (r.as_of == as_of, r.policy == policy.ref.hash, r.accounts == accounts)
             found = (
                 connection.execute(select(schema.run).where(*same).order_by(r.id.desc()).limit(1)).mappings().first()
@@ -212,7 +217,7 @@ class Store:
         """
         with self._database.writing() as connection:
             if run is None:
-                _keep_policy(connection, policy)
+                keep_policy(connection, policy)
             added = self._added(connection, readings, policy, asked_by, today)
             if run is not None:
                 r = schema.run.c
@@ -245,51 +250,14 @@ class Store:
             if before is None or now.digest != before.digest:
                 new.append((now, before))
         if new:
-            _insert(connection, new, self._now(), asked_by)
+            insert_readings(connection, new, self._now(), asked_by)
         return len(new)
-
-
-def _insert(
-    connection: Connection, new: Sequence[tuple[Reading, Reading | None]], now: datetime, asked_by: str
-) -> None:
-    a, kept = schema.assessment.c, schema.latest.c
-    newest = connection.execute(select(func.coalesce(func.max(a.id), 0))).scalar_one()
-    # Writers take turns, so the numbers of these rows are known.
-    numbered = [(newest + place, reading, before) for place, (reading, before) in enumerate(new, 1)]
-    values = [{"id": number, **rows.of_reading(reading, now, asked_by)} for number, reading, _ in numbered]
-    connection.execute(insert(schema.assessment), values)
-    for part in _parts([reading.account for reading, _ in new]):
-        connection.execute(delete(schema.latest).where(kept.account_id.in_(part)))
-    connection.execute(
-        insert(schema.latest), [{"account_id": reading.account, "assessment_id": n} for n, reading, _ in numbered]
-    )
-    happened = [
-        rows.of_activity(activity)
-        for _, reading, before in numbered
-        if reading.is_present
-        for activity in activities(reading, before, asked_by)
-    ]
-    if happened:
-        connection.execute(insert(schema.activity), happened)
 
 
 def _latest(connection: Connection, accounts: Sequence[str], newest: Select[Any] | None = None) -> dict[str, Reading]:
     """The newest reading of each of these accounts, as `newest` selects it."""
     found: dict[str, Reading] = {}
-    for part in _parts(accounts):
+    for part in in_parts(accounts):
         chosen = (queries.newest() if newest is None else newest).where(schema.latest.c.account_id.in_(part))
         found |= {row["account_id"]: to_reading(row) for row in connection.execute(chosen).mappings()}
     return found
-
-
-def _keep_policy(connection: Connection, policy: Policy) -> None:
-    p, ref = schema.policy.c, policy.ref
-    if connection.execute(select(p.hash).where(p.hash == ref.hash)).first() is None:
-        document = json.dumps(policy.model_dump(mode="json", by_alias=True))
-        connection.execute(
-            insert(schema.policy).values(hash=ref.hash, name=ref.name, version=ref.version, document=document)
-        )
-
-
-def _parts(accounts: Sequence[str]) -> list[Sequence[str]]:
-    return [accounts[at : at + _AT_ONCE] for at in range(0, len(accounts), _AT_ONCE)]
