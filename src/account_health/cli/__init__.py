@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from account_health.cli import accounts, portfolio, setup, status
+from account_health.cli import accounts, portfolio, publishing, setup, status
 from account_health.cli.accounts import DEMO_ACCOUNT
 from account_health.cli.asking import EXIT_CODES
 
@@ -16,7 +16,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="How healthy is this account, why, and how sure are we?",
 )
-for part in (accounts, portfolio, status, setup):
+for part in (accounts, portfolio, status, publishing, setup):
     app.add_typer(part.app)
 
 
