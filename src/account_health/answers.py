@@ -22,6 +22,7 @@ from anyio.lowlevel import current_token
 from account_health.connectors.base import Delivery, Query, Relation
 from account_health.directory import Directory, Entry
 from account_health.errors import CallerError, Fault, SourceError, place
+from account_health.language import count, say
 from account_health.model import State
 
 if TYPE_CHECKING:
@@ -268,16 +269,21 @@ def _keep(answers: dict[Hashable, Answer], more: Mapping[Hashable, Answer], most
         del answers[next(iter(answers))]
 
 
+def _late(query: Query) -> str:
+    text, seconds = query.seconds_shown, query.seconds or 0
+    return count("No complete answer within {n} seconds.", "No complete answer within {n} seconds.", seconds, n=text)
+
+
 async def _delivered(source: Connector, query: Query, now: datetime) -> Sequence[Delivery]:
     """What the source delivers; whatever goes wrong becomes a failed delivery of each of its tables."""
-    error = SourceError("The connector failed unexpectedly; the log names the place.")
+    error = SourceError(say("The connector failed unexpectedly; the log names the place."))
     try:
         with anyio.move_on_after(None if query.seconds is None else query.seconds + _GRACE_SECONDS):
             if query.seconds != 0:
                 return await source.fetch(query)
         error = SourceError(
-            f"No complete answer within {round(query.seconds, 1):g} seconds." if query.seconds else "No time was left.",
-            "Ask again later, or raise the deadline under [gather] in account-health.toml.",
+            _late(query) if query.seconds else say("No time was left."),
+            say("Ask again later, or raise the deadline under [gather] in account-health.toml."),
             fault=Fault.TIMEOUT,
         )
     except SourceError as err:
@@ -286,6 +292,6 @@ async def _delivered(source: Connector, query: Query, now: datetime) -> Sequence
         log.error("the %s connector raised an unexpected error: %s", source.kind, place(err))  # noqa: TRY400 - its text may hold another system's words
     wanted = {table: category for table, category in source.provides().items() if query.wants(table)}
     return [
-        Delivery(table, category, (), frozenset(), now, failure=str(error), fault=error.fault)
+        Delivery(table, category, (), frozenset(), now, failure=error.sentence, fault=error.fault)
         for table, category in wanted.items()
     ]

@@ -7,9 +7,10 @@ from datetime import UTC, date, datetime, time
 from zoneinfo import ZoneInfo
 
 from account_health.errors import CallerError
+from account_health.language import mark, say
 
 _DATE = re.compile(r"\d{4}-?\d{2}-?\d{2}|\d{4}-?W.*")
-_FORMS = "Write e.g. 2026-11-21 or 2026-11-21T09:00:00Z."
+_FORMS = mark("Write e.g. 2026-11-21 or 2026-11-21T09:00:00Z.")
 _EARLIEST, _LATEST = datetime(1900, 1, 1), datetime(9000, 1, 1)  # noqa: DTZ001 - naive UTC, like every instant inside
 
 
@@ -24,9 +25,10 @@ def asked_instant(text: str | None, time_zone: str, now: datetime, name: str = "
     try:
         asked = _end_of_day(text, time_zone) if _DATE.fullmatch(text) else _instant(text)
     except (ValueError, OverflowError) as err:
-        raise CallerError(f"{name} is no date.", _FORMS) from err
+        raise CallerError(say("{name} is no date.", name=name), say(_FORMS)) from err
     if not _EARLIEST <= asked < _LATEST:
-        raise CallerError(f"{name} must lie between the years {_EARLIEST.year} and {_LATEST.year}.", _FORMS)
+        years = {"first": _EARLIEST.year, "last": _LATEST.year}
+        raise CallerError(say("{name} must lie between the years {first} and {last}.", name=name, **years), say(_FORMS))
     return asked
 
 
@@ -38,7 +40,7 @@ def asked_since(text: str, time_zone: str) -> datetime:
         start = datetime.combine(date.fromisoformat(text), time.min, ZoneInfo(time_zone))
         return start.astimezone(UTC).replace(tzinfo=None)
     except (ValueError, OverflowError) as err:
-        raise CallerError("since is no date.", _FORMS) from err
+        raise CallerError(say("{name} is no date.", name="since"), say(_FORMS)) from err
 
 
 def _end_of_day(text: str, time_zone: str) -> datetime:

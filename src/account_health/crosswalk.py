@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from account_health.domains import registrable_domain
 from account_health.errors import ConfigurationError
+from account_health.language import say
 from account_health.markup import visible
 
 if TYPE_CHECKING:
@@ -56,8 +57,11 @@ def read_crosswalk(config: Config) -> Mapping[str, Mapping[str, str]]:
             text = file.read()
     except (OSError, ValueError) as err:
         raise ConfigurationError(
-            f"The crosswalk {path} cannot be read as UTF-8 text.",
-            "Check the path; or take the setting away and write a new one: account-health sources match --output FILE",
+            say("The crosswalk {path} cannot be read as UTF-8 text.", path=path),
+            say(
+                "Check the path; or take the setting away and write a new one: "
+                "account-health sources match --output FILE"
+            ),
         ) from err
     return parse_crosswalk(text, path, {source.name for source in config.sources})
 
@@ -69,7 +73,8 @@ def parse_crosswalk(text: str, path: Path, sources: Iterable[str]) -> Mapping[st
     missing = [column for column in _REQUIRED if column not in (reader.fieldnames or ())]
     if missing:
         raise ConfigurationError(
-            f"The crosswalk {path} has no column {', '.join(missing)}.", "Its first line names them."
+            say("The crosswalk {path} has no column {columns}.", path=path, columns=", ".join(missing)),
+            say("Its first line names them."),
         )
     found: dict[str, dict[str, str]] = {}
     known = set(sources)
@@ -77,14 +82,18 @@ def parse_crosswalk(text: str, path: Path, sources: Iterable[str]) -> Mapping[st
         source, record, account = (_plain(line[column] or "") for column in _REQUIRED)
         if not account or not record:
             continue
-        place = f"Line {reader.line_num} of the crosswalk {path}"
+        place = {"line": reader.line_num, "path": path}
         if source not in known:
             raise ConfigurationError(
-                f"{place} names a source that is not configured.", f"Known: {', '.join(sorted(known))}."
+                say("Line {line} of the crosswalk {path} names a source that is not configured.", **place),
+                say("Known: {sources}.", sources=", ".join(sorted(known))),
             )
         account = "" if account == NOBODY else account
         if found.setdefault(source, {}).setdefault(record, account) != account:
-            raise ConfigurationError(f"{place} gives a record to a second account.", "Keep one of the two lines.")
+            raise ConfigurationError(
+                say("Line {line} of the crosswalk {path} gives a record to a second account.", **place),
+                say("Keep one of the two lines."),
+            )
     return found
 
 
@@ -93,7 +102,8 @@ def _lines(reader: csv.DictReader[str], path: Path) -> Iterator[dict[str, str | 
         yield from reader
     except csv.Error as err:
         raise ConfigurationError(
-            f"The crosswalk {path} cannot be read after line {reader.line_num}.", "Perhaps a quotation mark is missing."
+            say("The crosswalk {path} cannot be read after line {line}.", path=path, line=reader.line_num),
+            say("Perhaps a quotation mark is missing."),
         ) from err
 
 
@@ -116,8 +126,8 @@ def shared_domains(config: Config) -> frozenset[str]:
     wrong = [text for text, domain in found.items() if domain is None]
     if wrong:
         raise ConfigurationError(
-            f"shared_domains: {', '.join(wrong)} is no domain of a company.",
-            "Write e.g. agency.example; free mail is known.",
+            say("shared_domains: {domains} is no domain of a company.", domains=", ".join(wrong)),
+            say("Write e.g. agency.example; free mail is known."),
         )
     return frozenset(domain for domain in found.values() if domain)
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from account_health.domains import registrable_domain
 from account_health.errors import AccountNotFound, AmbiguousAccount
+from account_health.language import count, say, together
 from account_health.markup import code, visible
 from account_health.markup import name as markdown_name
 
@@ -86,15 +87,17 @@ class Directory:
         if found:
             listed = "; ".join(_shown(e) for e in found[:_NEAREST])
             raise AmbiguousAccount(
-                f"{len(found)} accounts fit: {listed}.",
-                "Ask again with the id of the one you mean.",
+                count("{n} accounts fit: {accounts}.", "{n} accounts fit: {accounts}.", len(found), accounts=listed),
+                say("Ask again with the id of the one you mean."),
                 [(e.id, e.name) for e in found],
             )
         near = nearest(self.entries, wanted)
-        hint = f"Nearest: {'; '.join(_shown(e) for e in near)}. " if near else ""
         raise AccountNotFound(
-            "No account has this id, name or domain.",
-            f"{hint}Search with find_accounts (command line: list).",
+            say("No account has this id, name or domain."),
+            together(
+                say("Nearest: {accounts}.", accounts="; ".join(_shown(e) for e in near)) if near else "",
+                say("Search with find_accounts (command line: list)."),
+            ),
             [e.name for e in near],
         )
 
@@ -138,4 +141,5 @@ def nearest_words(word: str, words: Iterable[str]) -> list[str]:
 
 
 def _shown(entry: Entry) -> str:
-    return f"{markdown_name(entry.name, _NAME_CHARACTERS)} (id {code(entry.id, _NAME_CHARACTERS)})"
+    shown = {"name": markdown_name(entry.name, _NAME_CHARACTERS), "id": code(entry.id, _NAME_CHARACTERS)}
+    return say("{name} (id {id})", **shown)

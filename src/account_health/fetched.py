@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
+from account_health.language import retold
 from account_health.markup import visible
 from account_health.model import AccountRef, InputReport, Source, State
 from account_health.published import Published
@@ -58,7 +59,7 @@ async def fetch_inputs(  # noqa: PLR0913 - what the tool and the command line as
         as_of=instant.replace(tzinfo=UTC),
         inputs=reports,
         tables=tables,
-        notices=(*workspace.notices, *evaluation.inputs.problems),
+        notices=tuple(map(retold, (*workspace.notices, *evaluation.inputs.problems))),
     )
 
 

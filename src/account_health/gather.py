@@ -24,6 +24,7 @@ from account_health.errors import SourceError
 from account_health.holdings import Marked, freshness, holding, usage_end
 from account_health.identity import NOBODY, Candidate, Known
 from account_health.inputs import Holding, Inputs, Tables
+from account_health.language import count, figure, say, together
 from account_health.markup import code, name
 from account_health.metrics.windows import local_day
 from account_health.roster import Roster
@@ -208,7 +209,11 @@ class Gatherer:
     def broken(self) -> tuple[str, ...]:
         """What is wrong with sources of which not even the tables are known."""
         return tuple(
-            f"The source {name(source.label, _EXAMPLE_CHARACTERS)} cannot be asked: {source.problem}"
+            say(
+                "The source {source} cannot be asked: {problem}",
+                source=name(source.label, _EXAMPLE_CHARACTERS),
+                problem=source.problem.sentence,
+            )
             for source in self.sources
             if isinstance(source, Unavailable) and not source.provides()
         )
@@ -251,7 +256,13 @@ def _accepted(delivery: Delivery, policy: Policy) -> Delivery:
     share = policy.limits.rejected_share
     if delivery.failure or delivery.rejected_total <= share * delivery.rows_total:
         return delivery
-    failure = f"{delivery.rejected_total} of {delivery.rows_total} rows could not be read, more than {share:.0%}."
+    failure = count(
+        "{rejected} of {n} rows could not be read, more than {percent}%.",
+        "{rejected} of {n} rows could not be read, more than {percent}%.",
+        delivery.rows_total,
+        rejected=delivery.rejected_total,
+        percent=figure(100 * share),
+    )
     return replace(delivery, rows=(), failure=failure)
 
 
@@ -259,12 +270,13 @@ def _require_accounts(deliveries: Sequence[Delivery]) -> None:
     lists = [d for d in deliveries if d.table == "account"]
     if not lists:
         raise SourceError(
-            "No source lists the accounts.",
-            "Map an `account` table in account-health.toml, or set lists_accounts = true for one live source.",
+            say("No source lists the accounts."),
+            say("Map an `account` table in account-health.toml, or set lists_accounts = true for one live source."),
         )
     if all(d.failure for d in lists):
         rows = lists[0].rejected[:_EXAMPLES]
-        examples = "".join(f" {code(f'{row.place}: {row.problem}', _EXAMPLE_CHARACTERS)}." for row in rows)
+        texts = [say("{place}: {problem}", place=row.place, problem=row.problem) for row in rows]
+        why = together(lists[0].failure or "", *(f"{code(text, _EXAMPLE_CHARACTERS)}." for text in texts))
         raise SourceError(
-            f"The list of accounts could not be read: {lists[0].failure}{examples}", "Nothing can be said before."
+            say("The list of accounts could not be read: {why}", why=why), say("Nothing can be said before.")
         )

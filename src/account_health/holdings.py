@@ -7,6 +7,7 @@ from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from account_health.inputs import Holding
+from account_health.language import say
 from account_health.metrics.windows import local_day
 from account_health.model import State
 from account_health.tables import TABLES
@@ -31,7 +32,8 @@ def holding(
     limit = timedelta(days=policy.freshness.general)
     rejected: dict[str | None, tuple[str, ...]] = {}
     for row in delivery.rejected:
-        rejected[row.account_id] = (*rejected.get(row.account_id, ()), f"{row.place}: {row.problem}")
+        text = say("{place}: {problem}", place=row.place, problem=row.problem)
+        rejected[row.account_id] = (*rejected.get(row.account_id, ()), text)
     return Holding(
         index=index,
         table=delivery.table,

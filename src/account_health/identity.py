@@ -13,6 +13,7 @@ from functools import cached_property
 from typing import Literal
 
 from account_health.domains import registrable_domain
+from account_health.language import Said, count, say
 from account_health.markup import code
 
 Confidence = Literal["certain", "likely"]
@@ -150,13 +151,14 @@ class Known:
             else:
                 candidates[record.id] = link
                 for account in link if len(link) > 1 else ():
-                    doubts[account].append(f"{_shown(record)} fits {_listed(link)}")
+                    doubts[account].append(
+                        say("{record} fits {accounts}", record=_shown(record), accounts=_listed(link))
+                    )
         for account, links in found.items():
             if not _surest(links):
-                rivals = [f"{code(link.record.id, _CHARACTERS)} ({link.evidence})" for link in links]
-                doubts[account].append(f"{_shortened(rivals)} fit equally well")
+                doubts[account].append(say("{records} fit equally well", records=_shortened(map(_evident, links))))
         certain = {account for account, links in found.items() if any(link.confidence == "certain" for link in links)}
-        ambiguous = {account: "; ".join(doubts[account][:_NAMED]) for account in sorted(doubts.keys() - certain)}
+        ambiguous = {a: joined(doubts[a][:_NAMED], "; ") for a in sorted(doubts.keys() - certain)}
         kept = tuple(link for account in sorted(found.keys() - ambiguous) for link in _surest(found[account]))
         linked = {link.record.id for link in kept}
         return Links(
@@ -170,7 +172,7 @@ class Known:
         """The one account that fits, or those that could: several, or one whose records the crosswalk names already."""
         written = self.crosswalk.get(source, {}).get(record.id)
         if written is not None:
-            return Link(written, record, "crosswalk", "crosswalk") if written else ()
+            return Link(written, record, "crosswalk", say("crosswalk")) if written else ()
         by_id = sorted({a for i in record.external_ids for a in self._by_external_id.get(i.strip(), ())})
         named = () if by_id else self._domains(record.domains)
         domains = {domain: self._by_domain[domain] for domain in named if domain in self._by_domain}
@@ -178,8 +180,9 @@ class Known:
         if len(fitting) != 1 or self.written(source, fitting[0]):
             return fitting
         if by_id:
-            return Link(fitting[0], record, "external id", "external id")
-        return Link(fitting[0], record, "domain", f"domain {code(min(domains), _CHARACTERS)}")
+            return Link(fitting[0], record, "external id", say("external id"))
+        evidence = say("domain {domain}", domain=code(min(domains), _CHARACTERS))
+        return Link(fitting[0], record, "domain", evidence)
 
     @cached_property
     def _by_id(self) -> Mapping[str, Candidate]:
@@ -216,6 +219,18 @@ class Known:
 NOBODY = Known()
 
 
+def joined(texts: Iterable[str], between: str) -> str:
+    """The texts in a row, as one that can be said again in another language."""
+    parts = {f"part_{at}": text for at, text in enumerate(texts)}
+    return Said.of(between.join(f"{{{part}}}" for part in parts), values=parts)
+
+
+def all_of(texts: Iterable[str]) -> str:
+    """`a and b and c`, as one that can be said again in another language."""
+    parts = {f"part_{at}": text for at, text in enumerate(texts)}
+    return Said.of(" {link} ".join(f"{{{part}}}" for part in parts), values={**parts, "link": say("and")})
+
+
 def _surest(links: Sequence[Link]) -> list[Link]:
     """The links that may stand: those that somebody wrote down, else one by domain; two by domain are a guess."""
     certain = [link for link in links if link.confidence == "certain"]
@@ -239,12 +254,17 @@ def _each_once(records: Iterable[Record]) -> list[Record]:
 
 
 def _listed(ids: Sequence[str]) -> str:
-    return _shortened([code(i, _CHARACTERS) for i in ids])
+    return _shortened(code(i, _CHARACTERS) for i in ids)
 
 
-def _shortened(texts: Sequence[str]) -> str:
-    more = f" and {len(texts) - _NAMED} more" if len(texts) > _NAMED else ""
-    return " and ".join(texts[:_NAMED]) + more
+def _shortened(texts: Iterable[str]) -> str:
+    every = list(texts)
+    more = len(every) - _NAMED
+    return all_of([*every[:_NAMED], *([count("{n} more", "{n} more", more)] if more > 0 else [])])
+
+
+def _evident(link: Link) -> str:
+    return say("{record} ({evidence})", record=code(link.record.id, _CHARACTERS), evidence=link.evidence)
 
 
 def _shown(record: Record) -> str:

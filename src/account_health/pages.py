@@ -7,6 +7,7 @@ import hashlib
 import re
 
 from account_health.errors import CallerError
+from account_health.language import say
 
 _PLACE = re.compile(r"([0-9]{1,9}):([0-9a-f]+)")
 """Where a page starts and of which question; Python refuses to read numbers of thousands of digits."""
@@ -28,7 +29,7 @@ def start_of(cursor: str, question: object) -> int:
     found = _PLACE.fullmatch(text)
     if found is None or found[2] != _fingerprint(question):
         raise CallerError(
-            "This cursor belongs to no page of this search.", "Leave it out, or pass next_cursor unchanged."
+            say("This cursor belongs to no page of this search."), say("Leave it out, or pass next_cursor unchanged.")
         )
     return int(found[1])
 

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 
 from account_health.errors import CallerError
+from account_health.language import mark, say
 
-_FORMS = "Write e.g. Q4, Q4 2026, 2026-12, 2026 or 90 for the next 90 days."
+_FORMS = mark("Write e.g. Q4, Q4 2026, 2026-12, 2026 or 90 for the next 90 days.")
 _MONTHS_IN_QUARTER = 3
 _MONTHS = 12
 
@@ -43,8 +44,8 @@ class RenewalWindow:
             if found := re.fullmatch(r"(\d{4})-(\d{2})", words):
                 return _months(int(found[1]), int(found[2]), 1)
         except (ValueError, OverflowError) as err:
-            raise CallerError("There is no such renewal window.", _FORMS) from err
-        raise CallerError("There is no such renewal window.", _FORMS)
+            raise CallerError(say("There is no such renewal window."), say(_FORMS)) from err
+        raise CallerError(say("There is no such renewal window."), say(_FORMS))
 
 
 def _year(year: int) -> RenewalWindow:

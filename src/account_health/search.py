@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING
 from pydantic import Field
 
 from account_health.errors import CallerError
+from account_health.language import mark, say, written
 from account_health.markup import visible
 from account_health.model import Band, FlagState, Severity
 from account_health.pages import cursor_after, start_of
 from account_health.published import Published
+from account_health.wording import severity_word
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -26,7 +28,13 @@ NOT_SCORED = "not_scored"
 TIERS = tuple(severity.value for severity in Severity)
 BANDS = (*(band.value for band in Band), NOT_SCORED)
 """What a search may ask for."""
-_SEARCHED = "A live list of accounts was searched by its own means, which may miss parts of words."
+_SEARCHED = mark("A live list of accounts was searched by its own means, which may miss parts of words.")
+_BANDS_SHOWN = {
+    Band.GREEN.value: mark("green"),
+    Band.YELLOW.value: mark("yellow"),
+    Band.RED.value: mark("red"),
+    NOT_SCORED: mark("not scored"),
+}
 
 
 class FoundAccount(Published):
@@ -89,7 +97,7 @@ async def search(  # noqa: PLR0913, PLR0917 - what the tool and the command line
     instant = workspace.instant(as_of)
     directory, fitting = await _fitting(workspace, wanted, instant)
     statuses, unread = await workspace.memory.statuses(instant, workspace.policy)
-    notices = (*workspace.notices, *([] if directory.is_complete else [_SEARCHED]), *unread)
+    notices = (*workspace.notices, *([] if directory.is_complete else [say(_SEARCHED)]), *unread)
     start = start_of(cursor, wanted)
     if wanted.status:
         fitting = [entry for entry in fitting if _has_status(statuses.get(entry.id), wanted.status)]
@@ -128,13 +136,13 @@ def _has_status(status: Activity | None, wanted: str) -> bool:
 
 
 def _require_known(wanted: Wanted, flags: Iterable[str]) -> None:
-    for kind, word, known in (
-        ("band", wanted.band, BANDS),
-        ("flag", wanted.flag, tuple(flags)),
-        ("tier", wanted.tier, TIERS),
+    for word, known, problem, next_step in (
+        (wanted.band, BANDS, mark("There is no such band."), mark("Bands: {known}.")),
+        (wanted.flag, tuple(flags), mark("There is no such flag."), mark("Flags: {known}.")),
+        (wanted.tier, TIERS, mark("There is no such tier."), mark("Tiers: {known}.")),
     ):
         if word and word not in known:
-            raise CallerError(f"There is no such {kind}.", f"{kind.capitalize()}s: {', '.join(known)}.")
+            raise CallerError(say(problem), say(next_step, known=", ".join(known)))
 
 
 def _is_in(evaluation: Evaluation, entry: Entry, wanted: Wanted) -> bool:
@@ -193,10 +201,10 @@ def as_table(found: FoundAccounts) -> Sequence[tuple[str, ...]]:
             a.id,
             a.name,
             "-" if a.score_rounded is None else str(a.score_rounded),
-            a.band.value if a.band else "not scored",
-            a.tier.value,
+            say(_BANDS_SHOWN[a.band.value if a.band else NOT_SCORED]),
+            severity_word(a.tier),
             ", ".join(a.flags),
-            a.renewal_date.isoformat() if a.renewal_date else "",
+            written(a.renewal_date) if a.renewal_date else "",
             *(getattr(a, name) or "" for name in columns(found)[_ALWAYS:]),
         )
         for a in found.accounts

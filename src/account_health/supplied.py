@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import ClassVar
 
 from account_health.connectors.base import Delivery, Query, Settings
+from account_health.language import say
 from account_health.model import Source
 from account_health.tables import Account, MetricValue
 
@@ -20,7 +21,7 @@ class Supplied:
 
     name: str
     values: Mapping[str, tuple[Source, float]]
-    label: str = "supplied by caller"
+    label: str = say("supplied by caller")
     kind: ClassVar[str] = "caller"
     settings_model: ClassVar[type[Settings]] = Settings
 

@@ -17,6 +17,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import AfterValidator, BaseModel, ConfigDict
 
 from account_health.identity import NOBODY, Candidate, Known, Links
+from account_health.language import figure, say
 from account_health.model import Source, State
 
 if TYPE_CHECKING:
@@ -31,11 +32,15 @@ LookUp = Callable[[str], Awaitable[Sequence[Candidate]]]
 """The accounts that a text could mean; raises SourceError when they cannot be listed."""
 
 
+_GROUPED_FROM = 1000
+"""Seconds are written without a separator between thousands."""
+
+
 def _zone(value: str) -> str:
     try:
         ZoneInfo(value)
     except (ZoneInfoNotFoundError, ValueError, OSError) as err:
-        raise ValueError("no such time zone; write e.g. 'Europe/Berlin'") from err
+        raise ValueError(say("no such time zone; write e.g. 'Europe/Berlin'")) from err
     return value
 
 
@@ -86,6 +91,12 @@ class Query:
     seconds: float | None = None
     """How long there is; what is not there by then has failed. None: as long as it takes."""
 
+    @property
+    def seconds_shown(self) -> str:
+        """How long there is, as a reader sees it."""
+        seconds = round(self.seconds or 0, 1)
+        return figure(seconds, 1, trim=True) if seconds < _GROUPED_FROM else f"{seconds:g}"
+
     def wants(self, table: str) -> bool:
         """Whether the table is among those that are wanted."""
         return self.tables is None or table in self.tables
@@ -127,7 +138,7 @@ class Delivery:
     history_from: datetime | None = None
     """Start of what the source can see, naive UTC; None means its oldest row."""
     absent: State = State.EMPTY
-    matched_by: str = "account id"
+    matched_by: str = say("account id")
     states: Mapping[str, State] = field(default_factory=dict)
     matched: Mapping[str, str] = field(default_factory=dict)
     likely: frozenset[str] = frozenset()

@@ -11,6 +11,7 @@ import httpx2
 from account_health.connectors.http.body import Unreadable
 from account_health.connectors.http.faults import unsendable
 from account_health.errors import ConfigurationError
+from account_health.language import say
 
 if TYPE_CHECKING:
     from account_health.connectors.http.paging import Request
@@ -26,20 +27,23 @@ def checked(base_url: str, label: str) -> httpx2.URL:
     try:
         url = httpx2.URL(base_url.strip())
     except httpx2.InvalidURL:
-        raise ConfigurationError(f"The base_url of {label} is no URL.", "Write it like https://host.") from None
+        raise ConfigurationError(
+            say("The base_url of {system} is no URL.", system=label), say("Write it like https://host.")
+        ) from None
     if not url.host or not (url.scheme == "https" or (url.scheme == "http" and _is_loopback(url.host))):
         raise ConfigurationError(
-            f"The base_url of {label} must start with https:// (http:// only on this machine).",
-            "Without it, anyone on the way could read the credentials.",
+            say("The base_url of {system} must start with https:// (http:// only on this machine).", system=label),
+            say("Without it, anyone on the way could read the credentials."),
         )
     if url.userinfo or url.query or url.fragment or "?" in base_url or "#" in base_url:
         raise ConfigurationError(
-            f"The base_url of {label} must hold no user, no query and no fragment.",
-            "Put credentials into the settings made for them.",
+            say("The base_url of {system} must hold no user, no query and no fragment.", system=label),
+            say("Put credentials into the settings made for them."),
         )
     if url.port is not None and not 0 < url.port <= _LAST_PORT:
         raise ConfigurationError(
-            f"The base_url of {label} names a port that cannot exist.", f"Ports are numbered from 1 to {_LAST_PORT}."
+            say("The base_url of {system} names a port that cannot exist.", system=label),
+            say("Ports are numbered from 1 to {last}.", last=_LAST_PORT),
         )
     return url
 
@@ -55,9 +59,9 @@ def address(base: httpx2.URL, request: Request) -> httpx2.URL:
     try:
         linked = own.join(request.link)
     except (httpx2.InvalidURL, ValueError):
-        raise Unreadable("its link to the next page is no URL") from None
+        raise Unreadable(say("its link to the next page is no URL")) from None
     if (linked.scheme, linked.host, linked.port) != (base.scheme, base.host, base.port) or linked.userinfo:
-        raise Unreadable("its link to the next page leads to another host")
+        raise Unreadable(say("its link to the next page leads to another host"))
     return linked.copy_with(fragment=None)
 
 

@@ -14,19 +14,18 @@ from pydantic import SecretStr
 from account_health.connectors.http.body import Unreadable
 from account_health.connectors.http.paging import at
 from account_health.errors import ConfigurationError
+from account_health.language import say
 
 EARLY = timedelta(seconds=30)
 """A token is renewed so long before it expires, or it might expire on the way."""
 LONGEST_GRANT_SECONDS = 10 * 366 * 24 * 3600
 
 
-def sendable(value: str, name: str) -> str:
-    """The value without blanks around it; refuses what no header can carry, without showing it."""
+def sendable(value: str, problem: str) -> str:
+    """The value without blanks around it; refuses with `problem` what no header can carry, without showing it."""
     stripped = value.strip()
     if not stripped or not stripped.isascii() or not stripped.isprintable():
-        raise ConfigurationError(
-            f"{name} is empty or holds characters that cannot be sent.", "Copy it again from the vendor's page."
-        )
+        raise ConfigurationError(problem, say("Copy it again from the vendor's page."))
     return stripped
 
 
@@ -41,7 +40,8 @@ class Bearer:
 
     def headers(self) -> dict[str, str]:
         """What identifies us in a request."""
-        return {"authorization": f"Bearer {sendable(self.token.get_secret_value(), 'The token')}"}
+        problem = say("The token is empty or holds characters that cannot be sent.")
+        return {"authorization": f"Bearer {sendable(self.token.get_secret_value(), problem)}"}
 
 
 @dataclass(frozen=True)
@@ -71,8 +71,11 @@ class HeaderKey:
     def headers(self) -> dict[str, str]:
         """What identifies us in a request."""
         if not re.fullmatch(r"[A-Za-z0-9-]+", self.header):
-            raise ConfigurationError("The name of the key's header is no header name.", "Use letters, digits and `-`.")
-        return {self.header: sendable(self.key.get_secret_value(), "The key")}
+            raise ConfigurationError(
+                say("The name of the key's header is no header name."), say("Use letters, digits and `-`.")
+            )
+        problem = say("The key is empty or holds characters that cannot be sent.")
+        return {self.header: sendable(self.key.get_secret_value(), problem)}
 
 
 @dataclass(frozen=True)
@@ -90,7 +93,8 @@ class ClientCredentials:
 
     def form(self) -> dict[str, str]:
         """The fields of the token request."""
-        secret = sendable(self.client_secret.get_secret_value(), "The client secret")
+        problem = say("The client secret is empty or holds characters that cannot be sent.")
+        secret = sendable(self.client_secret.get_secret_value(), problem)
         pair = {"client_id": self.client_id.strip(), "client_secret": secret}
         return {"grant_type": "client_credentials", **pair, **self.fields}
 
@@ -110,7 +114,7 @@ class Token:
         """The token in the answer of a token endpoint; raises Unreadable when there is none."""
         secret, seconds = at(answer, "access_token"), at(answer, "expires_in")
         if not isinstance(secret, str) or not secret.isascii() or not secret.isprintable() or not secret.strip():
-            raise Unreadable("it grants no usable access token")
+            raise Unreadable(say("it grants no usable access token"))
         if not isinstance(seconds, int) or isinstance(seconds, bool) or not 0 < seconds <= LONGEST_GRANT_SECONDS:
             return cls(SecretStr(secret), None)
         return cls(SecretStr(secret), now + timedelta(seconds=seconds) - EARLY)

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from anyio import to_thread
 
+from account_health.language import say
+
 if TYPE_CHECKING:
     import httpx2
 
@@ -22,6 +24,10 @@ MOST_DIGITS = 300
 class Unreadable(Exception):  # noqa: N818 - it says of an answer what it is
     """An answer that cannot be read; the text says in our own words what is wrong with it."""
 
+    def __init__(self, problem: str) -> None:
+        super().__init__(problem)
+        self.problem = problem
+
 
 async def read_json(response: httpx2.Response, manners: Manners) -> Any:
     """The answer as strict JSON; raises Unreadable before it has cost more memory than the manners allow."""
@@ -34,7 +40,7 @@ async def read_json(response: httpx2.Response, manners: Manners) -> Any:
 
 async def read_capped(response: httpx2.Response, most: int) -> bytes:
     """The decompressed body; raises Unreadable as soon as it is known to be larger."""
-    too_large = Unreadable(f"it is larger than {most // 1024} KiB")
+    too_large = Unreadable(say("it is larger than {size} KiB", size=most // 1024))
     announced = response.headers.get("content-length", "")
     if announced.isdecimal() and float(announced) > most:
         raise too_large
@@ -57,45 +63,45 @@ def parse(data: bytes, max_depth: int) -> Any:
             object_pairs_hook=_unambiguous,
         )
     except UnicodeDecodeError:
-        raise Unreadable("it is not UTF-8") from None
+        raise Unreadable(say("it is not UTF-8")) from None
     except RecursionError:
-        raise Unreadable("it is nested too deeply") from None
+        raise Unreadable(say("it is nested too deeply")) from None
     except ValueError:
-        raise Unreadable("it is no valid JSON") from None
+        raise Unreadable(say("it is no valid JSON")) from None
     if not _is_at_most(value, max_depth):
-        raise Unreadable("it is nested too deeply")
+        raise Unreadable(say("it is nested too deeply"))
     return value
 
 
 def _check_content_type(response: httpx2.Response) -> None:
     kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind == "text/html":
-        raise Unreadable("it is a web page, perhaps of a login or a proxy")
+        raise Unreadable(say("it is a web page, perhaps of a login or a proxy"))
     if kind != "application/json" and not (kind.startswith("application/") and kind.endswith("+json")):
-        raise Unreadable("it is not declared as JSON")
+        raise Unreadable(say("it is not declared as JSON"))
 
 
 def _no_constant(_: str) -> Any:
-    raise Unreadable("it holds NaN or Infinity")
+    raise Unreadable(say("it holds NaN or Infinity"))
 
 
 def _finite(text: str) -> float:
     number = float(text)
     if math.isinf(number):
-        raise Unreadable("it holds a number out of range")
+        raise Unreadable(say("it holds a number out of range"))
     return number
 
 
 def _sized(text: str) -> int:
     if len(text) > MOST_DIGITS:
-        raise Unreadable("it holds a number out of range")
+        raise Unreadable(say("it holds a number out of range"))
     return int(text)
 
 
 def _unambiguous(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     value = dict(pairs)
     if len(value) < len(pairs):
-        raise Unreadable("it names a key twice")
+        raise Unreadable(say("it names a key twice"))
     return value
 
 

@@ -7,11 +7,12 @@ from datetime import UTC, datetime
 from http import HTTPStatus
 
 from account_health.errors import Fault, SourceError
+from account_health.language import mark, say, written
 
 HOST_FAULTS = frozenset({Fault.BAD_RESPONSE, Fault.SERVER, Fault.TIMEOUT, Fault.UNREACHABLE})
 """Of a setback: those that speak against the host and not against the request."""
 
-_LATER = "Try again later."
+_LATER = mark("Try again later.")
 
 
 class Setback(SourceError):  # noqa: N818 - it need not be the end of the matter
@@ -39,45 +40,49 @@ class Asked:
 
 def by_status(asked: Asked, status: int, *, again: bool) -> SourceError:
     """The fault that a status other than success stands for."""
-    label, where = asked.label, f"({status} for {asked})"
+    told = {"system": asked.label, "status": status, "request": asked}
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        return Setback(f"{label} itself failed {where}.", _LATER, fault=Fault.SERVER, again=again)
+        message = say("{system} itself failed ({status} for {request}).", **told)
+        return Setback(message, say(_LATER), fault=Fault.SERVER, again=again)
     match status:
         case HTTPStatus.UNAUTHORIZED:
             return not_accepted(asked)
         case HTTPStatus.FORBIDDEN:
-            wanted = (
-                f"Grant them the permission `{asked.needs}`." if asked.needs else "Grant them permission to read it."
-            )
             return SourceError(
-                f"{label} does not let these credentials read this {where}.",
-                f"{wanted} It may also depend on the plan.",
+                say("{system} does not let these credentials read this ({status} for {request}).", **told),
+                _permission(asked.needs),
                 fault=Fault.PERMISSION,
             )
         case HTTPStatus.NOT_FOUND | HTTPStatus.GONE:
             return SourceError(
-                f"{label} knows no such record or address {where}.",
-                "Check base_url, API version and ids in the settings of this source.",
+                say("{system} knows no such record or address ({status} for {request}).", **told),
+                say("Check base_url, API version and ids in the settings of this source."),
                 fault=Fault.NOT_FOUND,
             )
     if status >= HTTPStatus.BAD_REQUEST:
         return SourceError(
-            f"{label} did not accept the request {where}.",
-            "Check API version and field names in the settings of this source.",
+            say("{system} did not accept the request ({status} for {request}).", **told),
+            say("Check API version and field names in the settings of this source."),
             fault=Fault.REFUSED,
         )
     return SourceError(
-        f"{label} points to another address {where}; redirects are not followed.",
-        "Set base_url to the address itself.",
+        say("{system} points to another address ({status} for {request}); redirects are not followed.", **told),
+        say("Set base_url to the address itself."),
         fault=Fault.BAD_RESPONSE,
     )
+
+
+def _permission(needed: str) -> str:
+    if needed:
+        return say("Grant them the permission `{permission}`. It may also depend on the plan.", permission=needed)
+    return say("Grant them permission to read it. It may also depend on the plan.")
 
 
 def unsendable() -> SourceError:
     """A value cannot be part of a request, so there is no request."""
     return SourceError(
-        "An id holds characters that cannot be part of a request.",
-        "Correct it where the accounts are listed.",
+        say("An id holds characters that cannot be part of a request."),
+        say("Correct it where the accounts are listed."),
         fault=Fault.REFUSED,
     )
 
@@ -85,17 +90,18 @@ def unsendable() -> SourceError:
 def not_accepted(asked: Asked) -> SourceError:
     """The credentials are wrong, expired or revoked."""
     return SourceError(
-        f"{asked.label} does not accept the credentials ({asked}).",
-        "Renew or correct them in the settings of this source.",
+        say("{system} does not accept the credentials ({request}).", system=asked.label, request=asked),
+        say("Renew or correct them in the settings of this source."),
         fault=Fault.AUTHENTICATION,
     )
 
 
 def throttled(asked: Asked, status: int, until: datetime | None) -> Setback:
     """The system asks us to slow down."""
+    told = {"system": asked.label, "status": status, "request": asked}
     return Setback(
-        f"{asked.label} asks us to slow down ({status} for {asked}).",
-        _after(until) if until else "It does not say for how long; try again in a few minutes.",
+        say("{system} asks us to slow down ({status} for {request}).", **told),
+        _after(until) if until else say("It does not say for how long; try again in a few minutes."),
         fault=Fault.THROTTLED,
         again=True,
     )
@@ -103,8 +109,9 @@ def throttled(asked: Asked, status: int, until: datetime | None) -> Setback:
 
 def no_turn(asked: Asked, until: datetime) -> SourceError:
     """To stay within the system's limits we would have to wait longer than there is time."""
+    told = {"system": asked.label, "request": asked}
     return SourceError(
-        f"{asked.label} was not asked ({asked}): its limit on requests is used up for now.",
+        say("{system} was not asked ({request}): its limit on requests is used up for now.", **told),
         _after(until),
         fault=Fault.THROTTLED,
     )
@@ -112,21 +119,22 @@ def no_turn(asked: Asked, until: datetime) -> SourceError:
 
 def no_time(asked: Asked) -> SourceError:
     """The time was up before the question could be asked."""
-    return SourceError(f"No time was left to ask {asked.label} ({asked}).", _LATER, fault=Fault.TIMEOUT)
+    message = say("No time was left to ask {system} ({request}).", system=asked.label, request=asked)
+    return SourceError(message, say(_LATER), fault=Fault.TIMEOUT)
 
 
 def timed_out(asked: Asked) -> Setback:
     """There was no complete answer in time."""
-    return Setback(
-        f"{asked.label} gave no complete answer in time ({asked}).", _LATER, fault=Fault.TIMEOUT, again=False
-    )
+    message = say("{system} gave no complete answer in time ({request}).", system=asked.label, request=asked)
+    return Setback(message, say(_LATER), fault=Fault.TIMEOUT, again=False)
 
 
 def unreachable(asked: Asked) -> Setback:
     """There was no connection, or it broke."""
+    told = {"system": asked.label, "request": asked}
     return Setback(
-        f"{asked.label} cannot be reached, or the connection broke ({asked}).",
-        "Check the network, base_url and its certificate.",
+        say("{system} cannot be reached, or the connection broke ({request}).", **told),
+        say("Check the network, base_url and its certificate."),
         fault=Fault.UNREACHABLE,
         again=True,
     )
@@ -134,9 +142,10 @@ def unreachable(asked: Asked) -> Setback:
 
 def broken_off(asked: Asked) -> Setback:
     """The answer ended early or breaks the rules of HTTP."""
+    told = {"system": asked.label, "request": asked}
     return Setback(
-        f"The answer of {asked.label} broke off or is no proper HTTP ({asked}).",
-        "Try again later; if it persists, check base_url.",
+        say("The answer of {system} broke off or is no proper HTTP ({request}).", **told),
+        say("Try again later; if it persists, check base_url."),
         fault=Fault.BAD_RESPONSE,
         again=True,
     )
@@ -144,19 +153,20 @@ def broken_off(asked: Asked) -> Setback:
 
 def unreadable(asked: Asked, problem: str) -> SourceError:
     """The answer came, and cannot be read."""
+    told = {"system": asked.label, "request": asked, "problem": problem}
     return SourceError(
-        f"The answer of {asked.label} cannot be read ({asked}): {problem}.",
-        "Check base_url and the API version in the settings of this source.",
+        say("The answer of {system} cannot be read ({request}): {problem}.", **told),
+        say("Check base_url and the API version in the settings of this source."),
         fault=Fault.BAD_RESPONSE,
     )
 
 
 def paused(label: str, until: datetime) -> SourceError:
     """Not asked, because it failed several times in a row a moment ago."""
-    return SourceError(
-        f"{label} was not asked: it failed several times in a row a moment ago.", _after(until), fault=Fault.PAUSED
-    )
+    message = say("{system} was not asked: it failed several times in a row a moment ago.", system=label)
+    return SourceError(message, _after(until), fault=Fault.PAUSED)
 
 
 def _after(instant: datetime) -> str:
-    return f"Try again after {instant.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC."
+    moment = instant.astimezone(UTC)
+    return say("Try again after {day} {time} UTC.", day=written(moment.date()), time=f"{moment:%H:%M:%S}")

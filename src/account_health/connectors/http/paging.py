@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal, Protocol
 
 from account_health.connectors.http.body import Unreadable
+from account_health.language import count, say
 
 Params = Mapping[str, str | int | bool | Sequence[str]]
 
@@ -36,7 +37,7 @@ def at(page: Any, path: str) -> Any:
 def _list(page: Any, path: str) -> Sequence[Any]:
     found = at(page, path) if path else page
     if not isinstance(found, list):
-        raise Unreadable(f"it has no list at `{path}`")
+        raise Unreadable(say("it has no list at `{path}`", path=path))
     return found
 
 
@@ -44,12 +45,16 @@ def _flag(page: Any, path: str) -> bool:
     """What a list ends by; taken for false, another word would end one silently."""
     found = at(page, path)
     if not isinstance(found, bool):
-        raise Unreadable(f"it says neither yes nor no at `{path}`")
+        raise Unreadable(say("it says neither yes nor no at `{path}`", path=path))
     return found
 
 
 class CutShort(Exception):  # noqa: N818 - it says of a list what it is
     """A list that ends with an empty page before all of it came; the text says in our own words what is missing."""
+
+    def __init__(self, problem: str) -> None:
+        super().__init__(problem)
+        self.problem = problem
 
 
 class Paginator(Protocol):
@@ -112,7 +117,7 @@ class Cursor(Paginator):
         if is_last:
             return None
         if not isinstance(cursor, str | int) or isinstance(cursor, bool) or cursor == "":
-            raise Unreadable(f"it has no usable cursor at `{self.cursor}`")
+            raise Unreadable(say("it has no usable cursor at `{path}`", path=self.cursor))
         return _with(request, self.param, cursor, self.into)
 
 
@@ -135,7 +140,7 @@ class LastId(Paginator):
             return None
         last = at(items[-1], self.id) if items else None
         if not isinstance(last, str) or not last:
-            raise Unreadable(f"it promises more, but its last item has no `{self.id}`")
+            raise Unreadable(say("it promises more, but its last item has no `{key}`", key=self.id))
         return _with(request, self.param, last)
 
 
@@ -163,9 +168,16 @@ class Offset(Paginator):
         seen = int(str(request.params.get(self.param, 0))) + len(items)
         total = at(page, self.total) if self.total else None
         if self.total and (not isinstance(total, int) or isinstance(total, bool)):
-            raise Unreadable(f"it has no number at `{self.total}`")
+            raise Unreadable(say("it has no number at `{path}`", path=self.total))
         if not items and total is not None and total > seen:
-            raise CutShort(f"The system tells of {total} items and sent only {seen}; the others are missing.")
+            raise CutShort(
+                count(
+                    "The system tells of {n} items and sent only {seen}; the others are missing.",
+                    "The system tells of {n} items and sent only {seen}; the others are missing.",
+                    total,
+                    seen=seen,
+                )
+            )
         return None if not items or (total is not None and seen >= total) else _with(request, self.param, seen)
 
 
@@ -186,7 +198,7 @@ class NextLink(Paginator):
         if link in (None, ""):
             return None
         if not isinstance(link, str):
-            raise Unreadable(f"it has no address at `{self.link}`")
+            raise Unreadable(say("it has no address at `{path}`", path=self.link))
         return replace(request, link=link)
 
 
@@ -216,19 +228,21 @@ class Pages:
             try:
                 items, request = await self.read(request, self.paginator)
             except CutShort as cut:
-                self.truncated = str(cut)
+                self.truncated = cut.problem
                 return
             if items and items == before:
-                self.truncated = "The system sent the same page twice; what follows it is missing."
+                self.truncated = say("The system sent the same page twice; what follows it is missing.")
                 return
             before = items
             for item in items:
                 yield item
             if request and _fingerprint(request) in asked:
-                self.truncated = "The system sent the same cursor twice; what follows it is missing."
+                self.truncated = say("The system sent the same cursor twice; what follows it is missing.")
                 return
             if request and len(asked) >= self.max_pages:
-                self.truncated = f"Only the first {self.max_pages} pages were read."
+                self.truncated = count(
+                    "Only the first {n} pages were read.", "Only the first {n} pages were read.", self.max_pages
+                )
                 return
 
 
