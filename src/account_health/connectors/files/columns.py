@@ -5,22 +5,49 @@ Everything is read from the text of a cell, whatever the format of the file, so 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from pydantic_core import PydanticUndefined
 
 from account_health.connectors.files.sheets import identifier, literal
+from account_health.language import mark, say
 from account_health.tables import TABLES, allowed_words, columns, required_columns
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
 _SPACE = "E' \\t\\r\\n'"
 _SHOWN = 40
 _YES = "('true', 'yes', 'y', '1')"
 _NO = "('false', 'no', 'n', '0')"
+_EXAMPLES = {"DATE": "2024-05-31", "TIMESTAMP": "2024-05-31T14:30Z"}
+_UNREADABLE = {
+    "DOUBLE": mark("{column} {cell} is no finite number"),
+    "BIGINT": mark("{column} {cell} is no whole number"),
+    "BOOLEAN": mark("{column} {cell} is neither true nor false"),
+}
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What can be wrong with a row: in SQL when it is, and what is said of it then."""
+
+    condition: str
+    column: Column
+    text: str
+    """Holds `{column}` and `{cell}`, and what else `values` name."""
+    values: Mapping[str, object] = field(default_factory=dict)
+
+    def case_sql(self, number: int) -> str:
+        """`WHEN condition THEN [number of the problem, the cell]`."""
+        return f"WHEN {self.condition} THEN ['{number}', {self.column.shown_sql}]"
+
+    def said(self, cell: str) -> str:
+        """The problem, as a reader sees it."""
+        return say(self.text, column=self.column.name, cell=cell, **self.values)
 
 
 @dataclass(frozen=True)
@@ -63,22 +90,19 @@ class Column:
         value = self._parsed()
         return value if self._default is None else f"coalesce({value}, {self._default})"
 
-    def problems_sql(self) -> Iterator[str]:
-        """`WHEN condition THEN problem` for everything that can be wrong with a cell."""
+    def problems(self) -> Iterator[Problem]:
+        """Everything that can be wrong with a cell."""
         if self.name in required_columns(self.table):
-            yield f"WHEN {self.text} IS NULL THEN {literal(f'{self.name} is empty')}"
+            yield Problem(f"{self.text} IS NULL", self, mark("{column} is empty"))
         if self._pattern:
             condition = f"NOT regexp_full_match({self.text}, {literal(self._pattern)})"
-            yield self.problem_sql(condition, "is no currency code; expected three capital letters, e.g. EUR")
+            wanted = mark("{column} {cell} is no currency code; expected three capital letters, e.g. EUR")
+            yield Problem(condition, self, wanted)
         if expected := self._expected:
             value = self.value if self._default is None else self._parsed()
-            yield self.problem_sql(f"{self.text} IS NOT NULL AND {value} IS NULL", expected)
+            yield Problem(f"{self.text} IS NOT NULL AND {value} IS NULL", self, *expected)
         if self._minimum is not None:
-            yield self.problem_sql(f"{self.value} < {self._minimum}", "is negative")
-
-    def problem_sql(self, condition: str, problem: str) -> str:
-        """`WHEN condition THEN problem`, where the problem names the column and shows the cell."""
-        return f"WHEN {condition} THEN concat({literal(f'{self.name} ')}, {self.shown_sql}, {literal(f' {problem}')})"
+            yield Problem(f"{self.value} < {self._minimum}", self, mark("{column} {cell} is negative"))
 
     @property
     def shown_sql(self) -> str:
@@ -114,16 +138,16 @@ class Column:
         return self.kind == "VARCHAR" and not is_code
 
     @property
-    def _expected(self) -> str:
+    def _expected(self) -> tuple[str, Mapping[str, object]] | None:
         if self._words:
-            return f"is none of {', '.join(self._words)}; map it under `values`"
-        return {
-            "DATE": f"is no date; expected {self.date_format or '2024-05-31, or what `date_format` says'}",
-            "TIMESTAMP": f"is no date; expected {self.date_format or '2024-05-31T14:30Z, or what `date_format` says'}",
-            "DOUBLE": "is no finite number",
-            "BIGINT": "is no whole number",
-            "BOOLEAN": "is neither true nor false",
-        }.get(self.kind, "")
+            text = mark("{column} {cell} is none of {words}; map it under `values`")
+            return text, {"words": ", ".join(self._words)}
+        if example := _EXAMPLES.get(self.kind):
+            if self.date_format is not None:
+                return mark("{column} {cell} is no date; expected {format}"), {"format": self.date_format}
+            text = mark("{column} {cell} is no date; expected {example}, or what `date_format` says")
+            return text, {"example": example}
+        return (_UNREADABLE[self.kind], {}) if self.kind in _UNREADABLE else None
 
     @cached_property
     def _words(self) -> tuple[str, ...]:

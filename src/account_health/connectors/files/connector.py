@@ -14,6 +14,7 @@ from anyio import to_thread
 from account_health.connectors.files.folder import Folder
 from account_health.connectors.files.reading import Reading
 from account_health.connectors.files.settings import FilesSettings, label_of
+from account_health.language import count, say
 from account_health.tables import TABLES
 
 if TYPE_CHECKING:
@@ -90,5 +91,13 @@ def _with_note(delivery: Delivery, ignored: Sequence[str]) -> Delivery:
     if delivery.table != "account" or not ignored:
         return delivery
     names = ", ".join(f"`{name}`" for name in ignored[:_NAMES_SHOWN])
-    more = f" and {len(ignored) - _NAMES_SHOWN} more" if len(ignored) > _NAMES_SHOWN else ""
-    return replace(delivery, note=f"not read, because not named after a table: {names}{more}")
+    more = len(ignored) - _NAMES_SHOWN
+    if more <= 0:
+        return replace(delivery, note=say("not read, because not named after a table: {names}", names=names))
+    note = count(
+        "not read, because not named after a table: {names} and {n} more",
+        "not read, because not named after a table: {names} and {n} more",
+        more,
+        names=names,
+    )
+    return replace(delivery, note=note)

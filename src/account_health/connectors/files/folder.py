@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from account_health.connectors.files.settings import FORMATS, FilesSettings, TableSettings, label_of
 from account_health.errors import SourceError
+from account_health.language import say
 from account_health.tables import TABLES
 
 if TYPE_CHECKING:
@@ -25,7 +26,10 @@ class Folder:
     def tables(self) -> dict[str, TableSettings]:
         """The configured tables, or one per file that is named after a table; raises SourceError if there is none."""
         if not self.path.is_dir():
-            raise SourceError(f"There is no folder {self.settings.folder!r}.", "Correct `folder` in the configuration.")
+            raise SourceError(
+                say("There is no folder {folder}.", folder=repr(self.settings.folder)),
+                say("Correct `folder` in the configuration."),
+            )
         if self.settings.tables:
             return self.settings.tables
         tables: dict[str, TableSettings] = {}
@@ -34,14 +38,22 @@ class Folder:
                 continue
             if table in tables:
                 raise SourceError(
-                    f"{tables[table].file} and {name} both hold the table {table}.",
-                    "Remove one, or say under `tables` which to read.",
+                    say(
+                        "{file} and {other} both hold the table {table}.",
+                        file=tables[table].file,
+                        other=name,
+                        table=table,
+                    ),
+                    say("Remove one, or say under `tables` which to read."),
                 )
             tables[table] = TableSettings(file=name)
         if not tables:
             raise SourceError(
-                f"The folder {self.settings.folder!r} holds no file named after a table, such as account.csv.",
-                "Rename the files, or map them under `tables` in the configuration.",
+                say(
+                    "The folder {folder} holds no file named after a table, such as account.csv.",
+                    folder=repr(self.settings.folder),
+                ),
+                say("Rename the files, or map them under `tables` in the configuration."),
             )
         return tables
 
@@ -63,7 +75,12 @@ class Folder:
         found = self._found(pattern)
         if not found:
             raise SourceError(
-                f"There is no file {pattern!r} in the folder {self.settings.folder!r}.", "Correct `file` or `folder`."
+                say(
+                    "There is no file {file} in the folder {folder}.",
+                    file=repr(pattern),
+                    folder=repr(self.settings.folder),
+                ),
+                say("Correct `file` or `folder`."),
             )
         return found
 

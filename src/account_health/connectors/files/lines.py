@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TextIO
 
 from account_health.errors import SourceError
+from account_health.language import count, figure, mark, say
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -56,8 +57,37 @@ class Header:
 _LINE_END = "\r\n"
 
 
+_QUOTES = mark("has quotes that do not pair up")
+_ENCODING = mark("is not UTF-8; save the file as CSV UTF-8")
+_LENGTH = mark("is longer than {most} characters")
+_HEADERS = {
+    _QUOTES: mark("{file} has a first line that has quotes that do not pair up; it must name the columns."),
+    _ENCODING: mark("{file} has a first line that is not UTF-8; save the file as CSV UTF-8; it must name the columns."),
+    _LENGTH: mark("{file} has a first line that is longer than {most} characters; it must name the columns."),
+}
+"""What is wrong with a line, and the same of a file's first one."""
+
+
 class _MalformedError(Exception):
     """Why a line starts no sound record."""
+
+    def __init__(self, flaw: str, cells: int = 0, expected: int | None = None) -> None:
+        super().__init__(flaw)
+        self.flaw = flaw
+        self._cells = cells
+        self._expected = expected
+
+    @property
+    def problem(self) -> str:
+        """The same to a reader."""
+        if not self._cells:
+            return _said(self.flaw)
+        return count(
+            "has {n} columns; expected {expected}",
+            "has {n} columns; expected {expected}",
+            self._cells,
+            expected=self._expected,
+        )
 
 
 class _Lines:
@@ -77,10 +107,10 @@ class _Lines:
         self._waiting.extendleft(reversed(lines))
 
 
-def copy_csv(source: TextIO, target: TextIO) -> tuple[Header, BadLines]:
+def copy_csv(source: TextIO, target: TextIO, name: str) -> tuple[Header, BadLines]:
     """Copies every sound record behind its row number, without the header; raises SourceError without a header."""
     lines, bad = _Lines(source), BadLines()
-    header = _header(lines)
+    header = _header(lines, name)
     target.writelines(_records(lines, header, bad))
     return header, bad
 
@@ -92,15 +122,15 @@ def copy_lines(source: TextIO, target: TextIO) -> BadLines:
     return bad
 
 
-def _header(lines: _Lines) -> Header:
+def _header(lines: _Lines, name: str) -> Header:
     line = next((text for _, text in lines if text.strip()), "")
     if not line:
-        raise SourceError("is empty; its first line must name the columns.")
+        raise SourceError(say("{file} is empty; its first line must name the columns.", file=name))
     delimiter = max(DELIMITERS, key=lambda d: len(next(csv.reader([line], delimiter=d))))
     try:
         cells = _cells_of(lines, line, delimiter)
     except _MalformedError as err:
-        raise SourceError(f"has a first line that {err}; it must name the columns.") from err
+        raise SourceError(say(_HEADERS[err.flaw], file=name, most=figure(LONGEST))) from err
     names = tuple(cell.strip() or f"column {position}" for position, cell in enumerate(cells, 1))
     return Header(names, delimiter)
 
@@ -118,7 +148,7 @@ def _records(lines: _Lines, header: Header, bad: BadLines) -> Iterator[str]:
         try:
             cells = _cells_of(lines, line, delimiter, separators + 1)
         except _MalformedError as err:
-            bad.add(number, str(err))
+            bad.add(number, err.problem)
         else:
             yield delimiter.join((str(row), *map(_quoted, cells))) + "\n"
 
@@ -143,14 +173,12 @@ def _cells_of(lines: _Lines, first: str, delimiter: str, width: int | None = Non
         try:
             cells = next(csv.reader(record(), delimiter=delimiter, strict=True))
         except csv.Error:
-            flaw = "has quotes that do not pair up"
+            flaw = _QUOTES
         else:
             flaw = next(filter(None, (_flaw(line) for _, line in taken)), "")
-    if not flaw and width not in (None, len(cells)):
-        flaw = f"has {len(cells)} columns; expected {width}"
-    if flaw:
+    if flaw or width not in (None, len(cells)):
         lines.put_back(taken)
-        raise _MalformedError(flaw)
+        raise _MalformedError(flaw, 0 if flaw else len(cells), width)
     return cells
 
 
@@ -159,19 +187,23 @@ def _quoted_lines(source: TextIO, bad: BadLines) -> Iterator[str]:
         if not line.strip():
             continue
         if flaw := _flaw(line):
-            bad.add(number, flaw)
+            bad.add(number, _said(flaw))
         else:
             yield f"{number},{_quoted(line.strip())}\n"
 
 
 def _flaw(line: str) -> str:
     if len(line) > LONGEST:
-        return f"is longer than {LONGEST:,} characters"
+        return _LENGTH
     try:
         line.encode()
     except UnicodeEncodeError:
-        return "is not UTF-8; save the file as CSV UTF-8"
+        return _ENCODING
     return ""
+
+
+def _said(flaw: str) -> str:
+    return say(flaw, most=figure(LONGEST))
 
 
 def _quoted(cell: str) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from account_health.domains import registrable_domain
+from account_health.language import say
 
 if TYPE_CHECKING:
     from account_health.identity import Candidate
@@ -49,7 +50,7 @@ def match_keys(keys: Iterable[str], accounts: Iterable[Candidate], method: Metho
     for key in keys:
         mark = _mark(key, method)
         fitting = sorted(owners.get(mark, ()))
-        evidence = f"domain `{mark}`" if method == "domain" else "external id"
+        evidence = say("domain {domain}", domain=f"`{mark}`") if method == "domain" else say("external id")
         if not fitting:
             unmatched.add(key)
         elif len(fitting) == 1:

@@ -14,7 +14,8 @@ from account_health.connectors.files.matching import Matches, Method, match_keys
 from account_health.connectors.files.rows import check, keys, sort
 from account_health.connectors.files.sheets import Sheet, identifier, literal, read_file, read_select
 from account_health.errors import SourceError
-from account_health.identity import Candidate
+from account_health.identity import Candidate, all_of, joined
+from account_health.language import mark, say, together
 from account_health.model import State
 from account_health.tables import TABLES
 
@@ -52,10 +53,10 @@ class Reading:
         try:
             return self._read(table, settings)
         except SourceError as err:
-            failure = str(err)
+            failure = err.sentence
         except duckdb.Error:
             log.exception("the table %s could not be loaded", table)
-            failure = "Its files could not be loaded; the log names the cause."
+            failure = say("Its files could not be loaded; the log names the cause.")
         finally:
             self.database.execute(f"DROP SCHEMA {identifier(self._scratch)} CASCADE")
         return Delivery(rows=(), columns=frozenset(), failure=failure, **self._frame(table, settings))
@@ -84,7 +85,11 @@ class Reading:
         if settings.file:
             return self._files(settings.file, "file")
         inputs = {name: self._files(pattern, name) for name, pattern in settings.files.items()}
-        return [read_select(self.database, settings.sql or "", inputs, f"The SELECT of {table}", self._scratch)]
+        return [
+            read_select(
+                self.database, settings.sql or "", inputs, say("The SELECT of {table}", table=table), self._scratch
+            )
+        ]
 
     def _files(self, pattern: str, name: str) -> list[Sheet]:
         paths = self.folder.paths(pattern)
@@ -93,8 +98,8 @@ class Reading:
     def _candidates(self, method: Method) -> tuple[Candidate, ...]:
         if self._accounts is None:
             raise SourceError(
-                f"Its rows are matched by {_WORDS[method]}, but this source has no account table that could be read.",
-                "Map `account` in the same source, or write the CRM's ids into account_id and remove `match`.",
+                say(_UNMATCHABLE[method]),
+                say("Map `account` in the same source, or write the CRM's ids into account_id and remove `match`."),
             )
         return self._accounts
 
@@ -122,7 +127,14 @@ class Reading:
         return f"{identifier(self._scratch)}.{identifier(name)}"
 
 
-_WORDS = {"account_id": "account id", "external_id": "external id", "domain": "domain"}
+_WORDS = {"account_id": mark("account id"), "external_id": mark("external id"), "domain": mark("domain")}
+_UNMATCHABLE = {
+    "account_id": mark("Its rows are matched by account id, but this source has no account table that could be read."),
+    "external_id": mark(
+        "Its rows are matched by external id, but this source has no account table that could be read."
+    ),
+    "domain": mark("Its rows are matched by domain, but this source has no account table that could be read."),
+}
 
 
 def _standing(matches: Matches | None, method: str) -> dict[str, Any]:
@@ -134,14 +146,15 @@ def _standing(matches: Matches | None, method: str) -> dict[str, Any]:
         evidence.setdefault(match.account_id, []).append(match.evidence)
     details: dict[str, list[str]] = {}
     for ambiguity in matches.ambiguous.values():
+        candidates = all_of(ambiguity.account_ids)
         for account in ambiguity.account_ids:
-            candidates = " and ".join(ambiguity.account_ids)
-            details.setdefault(account, []).append(f"The {ambiguity.evidence} fits {candidates}.")
+            fits = say("The {evidence} fits {accounts}.", evidence=ambiguity.evidence, accounts=candidates)
+            details.setdefault(account, []).append(fits)
     return {
         "absent": State.NOT_MATCHED,
-        "matched_by": _WORDS[method],
-        "matched": {account: ", ".join(sorted(set(found))) for account, found in evidence.items()},
+        "matched_by": say(_WORDS[method]),
+        "matched": {account: joined(sorted(set(found)), ", ") for account, found in evidence.items()},
         "likely": frozenset(evidence if method == "domain" else ()),
         "states": {account: State.PARTIAL if account in evidence else State.NOT_MATCHED for account in details},
-        "details": {account: " ".join(sorted(set(found))) for account, found in details.items()},
+        "details": {account: together(*sorted(set(found))) for account, found in details.items()},
     }

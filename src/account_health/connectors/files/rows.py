@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from account_health.connectors.base import RejectedRow
-from account_health.connectors.files.columns import Column
+from account_health.connectors.files.columns import Column, Problem
 from account_health.connectors.files.lines import LISTED
 from account_health.connectors.files.sheets import ROW, Sheet, identifier, literal
 from account_health.errors import SourceError
+from account_health.language import mark, say
 from account_health.tables import TABLES, columns, required_columns
 
 if TYPE_CHECKING:
@@ -23,11 +24,14 @@ if TYPE_CHECKING:
     from account_health.connectors.files.settings import TableSettings
 
 _IN_ORDER = {
-    "ticket": (("opened_at", "solved_at"), ("opened_at", "escalated_at")),
-    "invoice": (("issued_at", "paid_at"),),
-    "subscription": (("started_at", "ended_at"),),
+    "ticket": (
+        ("opened_at", "solved_at", mark("solved_at lies before opened_at")),
+        ("opened_at", "escalated_at", mark("escalated_at lies before opened_at")),
+    ),
+    "invoice": (("issued_at", "paid_at", mark("paid_at lies before issued_at")),),
+    "subscription": (("started_at", "ended_at", mark("ended_at lies before started_at")),),
 }
-"""Per table: a moment, and one that cannot come before it."""
+"""Per table: a moment, one that cannot come before it, and the doubt about a row where it does."""
 _SCALES = {"ticket": ("csat", "csat_low", "csat_high"), "survey_response": ("score", "scale_low", "scale_high")}
 """Per table: a value, and the ends of the scale it must lie on."""
 
@@ -36,12 +40,24 @@ _SHOWN = 40
 
 @dataclass(frozen=True)
 class Checked:
-    """A DuckDB table of checked rows: our columns, where each row stands, and its problem if it has one."""
+    """A DuckDB table of checked rows: our columns, where each row stands, and its problem if it has one.
+
+    A problem is a list of texts: its number and the cell; of a repeated key also sheet and row of the first one.
+    """
 
     relation: str
     table: str
     sheets: tuple[Sheet, ...]
     columns: frozenset[str]
+    problems: tuple[Problem, ...]
+
+    def said(self, problem: Sequence[str]) -> str:
+        """A problem, as a reader sees it."""
+        which, cell, *first = problem
+        if not first:
+            return self.problems[int(which)].said(cell)
+        place = self.sheets[int(first[0])].place(int(first[1]))
+        return say("{column} {cell} repeats {place}", column=TABLES[self.table].key, cell=cell, place=place)
 
 
 @dataclass(frozen=True)
@@ -61,12 +77,7 @@ def check(
     cells = [_cells(table, sheet, settings) for sheet in sheets]
     present = frozenset(name for found in cells for name in found)
     if missing := [name for name in required_columns(table) if name not in present]:
-        raise SourceError(
-            f"{sheets[0].name} has no column {missing[0]!r}, which every {table} needs; "
-            f"it has {_listed(sheets[0].columns)}.",
-            f"Map it in the configuration: under the source, `[sources.NAME.tables.{table}]` with "
-            f'`file = "{sheets[0].name}"` and `columns = {{ {missing[0]} = "THEIR NAME" }}`.',
-        )
+        raise _lacking(sheets[0], table, missing[0])
     chosen = [
         Column(table, name, _date_format(name, sheets, cells, settings)) for name in columns(table) if name in present
     ]
@@ -77,13 +88,14 @@ def check(
     values += [
         f"{c.absent_sql} AS {c.value}" for name in columns(table) if name not in present for c in [Column(table, name)]
     ]
-    problems = [case for column in chosen for case in column.problems_sql()] + _scale_problems(table, chosen)
+    problems = [problem for column in chosen for problem in column.problems()] + _scale_problems(table, chosen)
+    cases = " ".join(problem.case_sql(number) for number, problem in enumerate(problems))
     database.execute(
         f"CREATE TABLE {relation} AS "
-        f"SELECT * REPLACE ({_doubt(table)} AS doubt), CASE {' '.join(problems)} END AS problem "
+        f"SELECT * REPLACE ({_doubt(table)} AS doubt), CASE {cases} END AS problem "
         f"FROM (SELECT *, {', '.join(values)} FROM ({texts}))"
     )
-    checked = Checked(relation, table, tuple(sheets), present)
+    checked = Checked(relation, table, tuple(sheets), present, tuple(problems))
     _reject_repeats(database, checked)
     return checked
 
@@ -111,7 +123,10 @@ def sort(database: DuckDBPyConnection, checked: Checked, target: str, matches: M
     sound, _ = _counts(database, target, "true", "false")
     bad_lines = sum(sheet.bad_total for sheet in checked.sheets)
     listed = [row for sheet in checked.sheets for row in sheet.bad]
-    listed += [RejectedRow(checked.sheets[sheet].place(row), problem, owner) for sheet, row, problem, owner in rejected]
+    listed += [
+        RejectedRow(checked.sheets[sheet].place(row), checked.said(problem), owner)
+        for sheet, row, problem, owner in rejected
+    ]
     return Sorted(tuple(listed[:LISTED]), bad + bad_lines, rows + bad_lines, rows - bad - sound)
 
 
@@ -133,16 +148,46 @@ def _cells(table: str, sheet: Sheet, settings: TableSettings) -> dict[str, str]:
             found[ours] = theirs[wanted.casefold()]
         elif ours in settings.columns:
             raise SourceError(
-                f"{sheet.name} has no column {wanted!r} for {ours}; it has {_listed(sheet.columns)}.",
-                f"Correct [tables.{table}] columns.",
+                say(
+                    "{file} has no column {column} for {ours}; it has {columns}.",
+                    file=sheet.name,
+                    column=repr(wanted),
+                    ours=ours,
+                    columns=_listed(sheet.columns),
+                ),
+                say("Correct [tables.{table}] columns.", table=table),
             )
     if settings.sql and (strangers := set(theirs.values()) - set(found.values())):
         raise SourceError(
-            f"{sheet.name} yields {min(strangers)!r}, which is no column of {table}; "
-            f"there are {_listed(columns(table))}.",
-            "Rename it in `sql`.",
+            say(
+                "{select} yields {column}, which is no column of {table}; there are {columns}.",
+                select=sheet.name,
+                column=repr(min(strangers)),
+                table=table,
+                columns=_listed(columns(table)),
+            ),
+            say("Rename it in `sql`."),
         )
     return found | dict.fromkeys(settings.constants, "")
+
+
+def _lacking(sheet: Sheet, table: str, column: str) -> SourceError:
+    return SourceError(
+        say(
+            "{file} has no column {column}, which every {table} needs; it has {columns}.",
+            file=sheet.name,
+            column=repr(column),
+            table=table,
+            columns=_listed(sheet.columns),
+        ),
+        say(
+            "Map it in the configuration: under the source, `[sources.NAME.tables.{table}]` with "
+            '`file = "{file}"` and `columns = {{ {column} = "THEIR NAME" }}`.',
+            table=table,
+            file=sheet.name,
+            column=column,
+        ),
+    )
 
 
 def _texts(
@@ -177,13 +222,13 @@ def _doubt(table: str) -> str:
     """The doubt a SELECT delivered, and what a row says against itself."""
     found = [
         f"CASE WHEN {late} < if({late} = date_trunc('day', {late}), date_trunc('day', {early}), {early}) "
-        f"THEN {literal(f'{late} lies before {early}')} END"
-        for early, late in _IN_ORDER.get(table, ())
+        f"THEN {literal(doubt)} END"
+        for early, late, doubt in _IN_ORDER.get(table, ())
     ]
     return f"nullif(concat_ws('; ', {', '.join(['doubt', *found])}), '')"
 
 
-def _scale_problems(table: str, chosen: Sequence[Column]) -> list[str]:
+def _scale_problems(table: str, chosen: Sequence[Column]) -> list[Problem]:
     """A value without a scale, on a scale that is upside down, or outside of its scale."""
     by_name = {column.name: column for column in chosen}
     value, low, high = _SCALES.get(table, ("", "", ""))
@@ -192,16 +237,16 @@ def _scale_problems(table: str, chosen: Sequence[Column]) -> list[str]:
     unscaled = f"{value} IS NOT NULL AND ({low} IS NULL OR {high} IS NULL)"
     if table == "survey_response":  # only NPS has one scale the world over
         is_given = {low, high} <= set(by_name)
-        ends = f" AND ({by_name[low].text} IS NULL OR {by_name[high].text} IS NULL)" if is_given else ""
-        unscaled = f"kind <> 'nps'{ends}"
-    column = by_name[value]
-    return [
-        column.problem_sql(unscaled, f"has no scale; map {low} and {high}, or give them as constants"),
-        column.problem_sql(
-            f"{value} IS NOT NULL AND {low} >= {high}", f"has a scale whose {low} is not below its {high}"
-        ),
-        column.problem_sql(f"{value} NOT BETWEEN {low} AND {high}", f"lies outside of {low} to {high}"),
-    ]
+        some = f" AND ({by_name[low].text} IS NULL OR {by_name[high].text} IS NULL)" if is_given else ""
+        unscaled = f"kind <> 'nps'{some}"
+    upside_down, outside = f"{value} IS NOT NULL AND {low} >= {high}", f"{value} NOT BETWEEN {low} AND {high}"
+    texts = {
+        unscaled: mark("{column} {cell} has no scale; map {low} and {high}, or give them as constants"),
+        upside_down: mark("{column} {cell} has a scale whose {low} is not below its {high}"),
+        outside: mark("{column} {cell} lies outside of {low} to {high}"),
+    }
+    ends = {"low": low, "high": high}
+    return [Problem(condition, by_name[value], text, ends) for condition, text in texts.items()]
 
 
 def _reject_repeats(database: DuckDBPyConnection, checked: Checked) -> None:
@@ -209,15 +254,14 @@ def _reject_repeats(database: DuckDBPyConnection, checked: Checked) -> None:
     key = TABLES[checked.table].key
     if key is None:
         return
-    places = ", ".join(literal(f"{sheet.name} {sheet.unit} ") for sheet in checked.sheets)
     first = (
         f"SELECT {key} AS repeated, min({{'sheet': sheet, 'row': row}}) AS first FROM {checked.relation} "
         f"WHERE problem IS NULL GROUP BY {key} HAVING count(*) > 1"
     )
     repeats = Column(checked.table, key).shown_sql
     database.execute(
-        f"UPDATE {checked.relation} SET problem = concat({literal(key)}, ' ', {repeats}, ' repeats ', "
-        f"[{places}][first.sheet + 1], first.row) FROM ({first}) "
+        f"UPDATE {checked.relation} SET problem = ['', {repeats}, first.sheet::VARCHAR, first.row::VARCHAR] "
+        f"FROM ({first}) "
         f"WHERE {key} = repeated AND problem IS NULL AND {{'sheet': sheet, 'row': row}} > first"
     )
 
@@ -229,4 +273,5 @@ def _counts(database: DuckDBPyConnection, relation: str, *conditions: str) -> It
 
 
 def _listed(names: Mapping[str, str]) -> str:
-    return ", ".join(names) if len(names) <= _SHOWN else f"{', '.join(list(names)[:_SHOWN])} and others"
+    shown = ", ".join(list(names)[:_SHOWN])
+    return shown if len(names) <= _SHOWN else say("{names} and others", names=shown)

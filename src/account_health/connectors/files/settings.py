@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal, Self
 from pydantic import Field, model_validator
 
 from account_health.connectors.base import Settings, TimeZone
+from account_health.language import mark, say
 from account_health.model import Source
 from account_health.tables import TABLES, allowed_words, columns
 
@@ -17,7 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 FORMATS = {".csv": "CSV", ".jsonl": "JSON", ".ndjson": "JSON", ".parquet": "Parquet"}
-"""File name endings that can be read, and how a label names them."""
+"""File name endings that can be read, and the formats they stand for."""
+_LABELS = {"CSV": mark("CSV files"), "JSON": mark("JSON files"), "Parquet": mark("Parquet files"), "": mark("files")}
+"""How files of a format are named, and those of several or none."""
 
 Constant = str | bool | int | float | date | datetime
 
@@ -63,34 +66,34 @@ class TableSettings(Settings):
         yield from self._file_problems()
         known = columns(table)
         named = {*self.columns, *self.date_formats, *self.values, *self.constants}
-        yield from (f"no column {name!r}; there are {', '.join(known)}" for name in sorted(named - set(known)))
-        yield from (
-            f"{name!r} is mapped and constant; remove one" for name in sorted(set(self.columns) & set(self.constants))
-        )
+        for name in sorted(named - set(known)):
+            yield say("no column {column}; there are {columns}", column=repr(name), columns=", ".join(known))
+        for name in sorted(set(self.columns) & set(self.constants)):
+            yield say("{column} is mapped and constant; remove one", column=repr(name))
         for name in sorted(set(self.date_formats) & set(known)):
             if known[name] not in {"DATE", "TIMESTAMP"}:
-                yield f"date_formats: {name!r} is no date"
+                yield say("date_formats: {column} is no date", column=repr(name))
         for name in sorted(set(self.values) & set(known)):
             words = allowed_words(table, name)
             if words and not {*self.values[name].values()} <= {*words, ""}:
-                yield f"values.{name}: ours are {', '.join(words)}"
+                yield say("values.{column}: ours are {words}", column=name, words=", ".join(words))
         if table == "account" and self.match != "account_id":
-            yield "match: the account table itself cannot be matched; map its account_id"
+            yield say("match: the account table itself cannot be matched; map its account_id")
 
     def _file_problems(self) -> Iterator[str]:
         if bool(self.file) == bool(self.sql) or bool(self.files) != bool(self.sql):
-            yield "write either `file`, or `files` and `sql`"
+            yield say("write either `file`, or `files` and `sql`")
         if self.sql and self.columns:
-            yield "columns: a SELECT names its columns itself"
+            yield say("columns: a SELECT names its columns itself")
         for name in self.files:
             if not _NAME.fullmatch(name):
-                yield f"files: {name!r} is no name a SELECT could use"
+                yield say("files: {name} is no name a SELECT could use", name=repr(name))
         for pattern in self.patterns:
             if PurePath(pattern).suffix.lower() not in FORMATS:
-                yield f"{pattern!r} must end in {', '.join(FORMATS)}"
+                yield say("{file} must end in {endings}", file=repr(pattern), endings=", ".join(FORMATS))
         for text in (self.date_format, *self.date_formats.values()):
             if text is not None and not _DATE_FORMAT.fullmatch(text):
-                yield f"{text!r} is no date format; write e.g. %d-%m-%Y %H:%M"
+                yield say("{format} is no date format; write e.g. %d-%m-%Y %H:%M", format=repr(text))
 
 
 class FilesSettings(Settings):
@@ -105,7 +108,12 @@ class FilesSettings(Settings):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        problems = [f"no table {name!r}; there are {', '.join(TABLES)}" for name in self.tables if name not in TABLES]
+        known = ", ".join(TABLES)
+        problems = [
+            say("no table {table}; there are {tables}", table=repr(name), tables=known)
+            for name in self.tables
+            if name not in TABLES
+        ]
         problems += [
             f"tables.{name}: {problem}"
             for name, table in self.tables.items()
@@ -120,4 +128,4 @@ class FilesSettings(Settings):
 def label_of(patterns: Sequence[str]) -> str:
     """`CSV files`, `JSON files`, `Parquet files`, or `files` when they are mixed or not known yet."""
     kinds = {FORMATS[PurePath(pattern).suffix.lower()] for pattern in patterns}
-    return f"{kinds.pop()} files" if len(kinds) == 1 else "files"
+    return say(_LABELS[kinds.pop() if len(kinds) == 1 else ""])

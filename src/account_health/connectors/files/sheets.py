@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TextIO
 from account_health.connectors.base import RejectedRow
 from account_health.connectors.files.lines import BadLines, copy_csv, copy_lines
 from account_health.errors import SourceError
+from account_health.language import count, figure, say
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -31,13 +32,14 @@ class Sheet:
     name: str
     columns: Mapping[str, str]
     """Column of the file to its DuckDB type."""
-    unit: str = "row"
+    is_lined: bool = False
+    """Whether its rows are known by the lines they stand on."""
     bad: tuple[RejectedRow, ...] = ()
     bad_total: int = 0
 
     def place(self, row: int) -> str:
         """Where a row stands, as a person would look for it."""
-        return f"{self.name} {self.unit} {row}"
+        return _line(self.name, row) if self.is_lined else say("{file} row {number}", file=self.name, number=row)
 
 
 def identifier(name: str) -> str:
@@ -58,10 +60,9 @@ def read_file(database: DuckDBPyConnection, path: Path, table: str) -> Sheet:
         return readers[path.suffix.lower()](database, path, table)
     except OSError as err:
         raise SourceError(
-            f"{path.name} cannot be read: {err.strerror}.", "Check the path and its permissions."
+            say("{file} cannot be read: {reason}.", file=path.name, reason=err.strerror),
+            say("Check the path and its permissions."),
         ) from err
-    except SourceError as err:
-        raise SourceError(f"{path.name} {err.message}", err.next_step) from err
 
 
 def read_select(
@@ -78,15 +79,21 @@ def read_select(
         database.execute(f"CREATE VIEW {identifier(schema)}.{identifier(view)} AS {_union(sheets)}")
     try:
         if [statement.type for statement in database.extract_statements(sql)] != [duckdb.StatementType.SELECT]:
-            raise SourceError(f"{name} must be exactly one SELECT.", "Correct `sql` in the configuration.")
+            raise SourceError(
+                say("{select} must be exactly one SELECT.", select=name), say("Correct `sql` in the configuration.")
+            )
         database.execute(f"USE {identifier(schema)}")
         database.execute(f"CREATE TABLE {yielded} AS {sql}")
     except (duckdb.ParserException, duckdb.BinderException, duckdb.CatalogException) as err:
         first = str(err).partition("\n")[0]
-        raise SourceError(f"{name} does not run: {first}", "Correct `sql` in the configuration.") from err
+        raise SourceError(
+            say("{select} does not run: {reason}", select=name, reason=first),
+            say("Correct `sql` in the configuration."),
+        ) from err
     except duckdb.Error as err:
         raise SourceError(
-            f"{name} fails on a value in its files.", "Use TRY_CAST or try_strptime where values may be bad."
+            say("{select} fails on a value in its files.", select=name),
+            say("Use TRY_CAST or try_strptime where values may be bad."),
         ) from err
     finally:
         database.execute("USE main")
@@ -103,8 +110,8 @@ def _read_csv(database: DuckDBPyConnection, path: Path, table: str) -> Sheet:
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / "records.csv"
         with _text(path) as source, copy.open("w", encoding="utf-8", newline="") as target:
-            header, bad = copy_csv(source, target)
-        _require_unique(header.names)
+            header, bad = copy_csv(source, target, path.name)
+        _require_unique(header.names, path.name)
         _load(database, copy, table, header.names, header.delimiter)
     return _sheet(database, table, path, bad)
 
@@ -118,18 +125,18 @@ def _read_json_lines(database: DuckDBPyConnection, path: Path, table: str) -> Sh
     row = identifier(ROW)
     is_object = "json_type(TRY_CAST(line AS JSON)) IS NOT DISTINCT FROM 'OBJECT'"
     for (number,) in database.execute(f"SELECT {row} FROM {table} WHERE NOT {is_object} ORDER BY 1").fetchall():
-        bad.add(number, "is no JSON object")
+        bad.add(number, say("is no JSON object"))
     objects = f"SELECT {row}, line::JSON AS document FROM {table} WHERE {is_object}"
     keys = database.execute(f"SELECT DISTINCT unnest(json_keys(document)) FROM ({objects})").fetchall()
     names = sorted(key for (key,) in keys if key.isprintable() and key)
     if not names:
-        raise SourceError("holds no JSON object; every line must be one.")
+        raise SourceError(say("{file} holds no JSON object; every line must be one.", file=path.name))
     if len(names) > _MOST_KEYS:
-        raise SourceError(f"has more than {_MOST_KEYS:,} different keys; expected one row with the same keys per line.")
-    _require_unique(names)
+        raise SourceError(_too_many_keys(path.name))
+    _require_unique(names, path.name)
     cells = ", ".join(f"document ->> {literal(_pointer(name))} AS {identifier(name)}" for name in names)
     database.execute(f"CREATE OR REPLACE TABLE {table} AS SELECT {row}, {cells} FROM ({objects})")
-    return _sheet(database, table, path, bad, unit="line")
+    return _sheet(database, table, path, bad, is_lined=True)
 
 
 def _read_parquet(database: DuckDBPyConnection, path: Path, table: str) -> Sheet:
@@ -143,7 +150,9 @@ def _read_parquet(database: DuckDBPyConnection, path: Path, table: str) -> Sheet
             f"FROM read_parquet({literal(_exactly(path))})"
         )
     except duckdb.Error as err:
-        raise SourceError("cannot be read as Parquet.", "Write it again, or correct its ending.") from err
+        raise SourceError(
+            say("{file} cannot be read as Parquet.", file=path.name), say("Write it again, or correct its ending.")
+        ) from err
     return _sheet(database, table, path, BadLines())
 
 
@@ -161,9 +170,23 @@ def _load(database: DuckDBPyConnection, path: Path, table: str, names: Sequence[
     )
 
 
-def _sheet(database: DuckDBPyConnection, table: str, path: Path, bad: BadLines, unit: str = "row") -> Sheet:
-    rows = tuple(RejectedRow(f"{path.name} line {line.number}", line.problem) for line in bad.first)
-    return Sheet(table, path.name, _columns(database, table), unit, rows, bad.total)
+def _sheet(database: DuckDBPyConnection, table: str, path: Path, bad: BadLines, *, is_lined: bool = False) -> Sheet:
+    rows = tuple(RejectedRow(_line(path.name, line.number), line.problem) for line in bad.first)
+    return Sheet(table, path.name, _columns(database, table), is_lined, rows, bad.total)
+
+
+def _line(name: str, number: int) -> str:
+    return say("{file} line {number}", file=name, number=number)
+
+
+def _too_many_keys(name: str) -> str:
+    return count(
+        "{file} has more than {n} different keys; expected one row with the same keys per line.",
+        "{file} has more than {n} different keys; expected one row with the same keys per line.",
+        _MOST_KEYS,
+        n=figure(_MOST_KEYS),
+        file=name,
+    )
 
 
 def _columns(database: DuckDBPyConnection, table: str) -> dict[str, str]:
@@ -175,11 +198,13 @@ def _union(sheets: Sequence[Sheet]) -> str:
     return " UNION ALL BY NAME ".join(f"SELECT * EXCLUDE ({identifier(ROW)}) FROM {sheet.table}" for sheet in sheets)
 
 
-def _require_unique(names: Sequence[str]) -> None:
+def _require_unique(names: Sequence[str], file: str) -> None:
     seen: set[str] = {ROW}
     for name in names:
         if name.casefold() in seen:
-            raise SourceError(f"has the column {name!r} twice.", "Rename one of them.")
+            raise SourceError(
+                say("{file} has the column {column} twice.", file=file, column=repr(name)), say("Rename one of them.")
+            )
         seen.add(name.casefold())
 
 
