@@ -12,7 +12,7 @@ from account_health.at_risk_accounts import AtRiskAccount, AtRiskAccounts, RiskS
 from account_health.attention import Attention
 from account_health.errors import CallerError
 from account_health.flags import SEVERITIES
-from account_health.language import count, figure, forms, say
+from account_health.language import clauses, count, figure, forms, say
 from account_health.markup import visible
 from account_health.metrics.windows import local_day
 from account_health.model import Severity
@@ -122,7 +122,7 @@ def _summary(attention: Attention, wanted: WantedAtRisk, chosen: Bools, counts: 
         parts.append(count(*_QUIET, quiet, n=figure(quiet)))
     if others := int((selection.among(wanted.segment, wanted.owner) & ~standings.is_customer).sum()):
         parts.append(count(*NO_CUSTOMERS, others, n=figure(others)))
-    return "; ".join(parts) + "."
+    return clauses(parts) + "."
 
 
 def _accounts(attention: Attention, rows: Sequence[int], vocabulary: str) -> tuple[AtRiskAccount, ...]:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from account_health.language import count, mark, say
+from account_health.language import clauses, count, mark, say
 from account_health.markup import code, prose
 from account_health.model import InputReport, Source, State
 from account_health.nouns import NOUNS, ROWS
@@ -111,7 +111,7 @@ def _sentence(
         parts.append(say("waited {seconds} s, because the system limits how often it may be asked", seconds=waited))
     parts += [text for h in held if (text := _trouble(h, account, limit))]
     parts += dict.fromkeys(prose(h.holding.note, limit).rstrip(".") for h in held if h.holding.note and h.rows)
-    text = "; ".join(parts) or say("nothing")
+    text = clauses(parts) or say("nothing")
     return text[:1].upper() + text[1:] if held[0].state in (State.FAILED, State.NOT_MATCHED) else text
 
 
@@ -181,7 +181,7 @@ def _trouble(held: Held, account: str, limit: int) -> str:
             )
         )
     if held.doubtful:
-        reasons = prose("; ".join(say(doubt) for doubt in held.doubts), limit)
+        reasons = prose(clauses(say(doubt) for doubt in held.doubts), limit)
         texts = NOUNS.get(held.holding.table, ROWS).doubtful
         parts.append(count(*texts, held.doubtful, all=held.rows, reasons=reasons))
     return ", ".join(parts)

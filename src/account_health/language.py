@@ -8,7 +8,7 @@ included, says its sentences in that language. Ids, JSON keys and text from outs
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -154,6 +154,11 @@ def word(context: str, text: str) -> str:
     return spoken().translations.pgettext(context, text) if text else ""
 
 
+def clauses(texts: Iterable[str]) -> str:
+    """Clauses in one sentence, parted by semicolons as the language writes them."""
+    return say("; ").join(texts)
+
+
 def mark(text: str) -> str:
     """The text itself: tells the catalogues about one that is said elsewhere, out of a table of texts."""
     return text
@@ -210,7 +215,7 @@ def written(day: date) -> str:
 
 def written_minute(instant: datetime) -> str:
     """A naive UTC instant to the minute, with its zone."""
-    return f"{written(instant.date())} {instant:%H:%M} UTC"
+    return say("{day} {time} UTC", day=written(instant.date()), time=f"{instant:%H:%M}")
 
 
 def money(amount: float, currency: str) -> str:

@@ -10,7 +10,7 @@ import numpy as np
 
 from account_health.flags import SEVERITIES
 from account_health.history.records import NOT_SCORED
-from account_health.language import count, figure, say
+from account_health.language import clauses, count, figure, say
 from account_health.markup import visible
 from account_health.portfolio_report import BandShare, Group, Mover, Movers, PortfolioHealth, Target
 from account_health.standings import BANDS, NO_BAND
@@ -88,7 +88,7 @@ def _summary(view: View, among: Bools, target: Target) -> str:
             else count("{sentence}, {n} short", "{sentence}, {n} short", missing, sentence=text, n=figure(missing))
         )
     parts += [count(*NO_CUSTOMERS, others, n=figure(others))] if others else []
-    text = "; ".join(parts)
+    text = clauses(parts)
     return f"{text[:1].upper()}{text[1:]}."
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from account_health.change import explained, whole_points
 from account_health.chronicle import Change, FlagPhase, ManualStatus, Phase, TrendPoint
 from account_health.history.records import Kind
-from account_health.language import mark, say
+from account_health.language import clauses, mark, say
 from account_health.markup import prose, visible
 from account_health.metrics.windows import local_day
 from account_health.model import FlagState
@@ -131,7 +131,7 @@ def driver_sentences(change: Change, most: int) -> str:
     for label, sign in ((mark("Down: {drivers}."), -1), (mark("Up: {drivers}."), 1)):
         chosen = [d for d in change.drivers if round(d.change, 1) * sign > 0][:most]
         if chosen:
-            drivers = "; ".join(f"{d.sentence} ({signed(d.change, 1)})" for d in chosen)
+            drivers = clauses(f"{d.sentence} ({signed(d.change, 1)})" for d in chosen)
             said.append(say(label, drivers=drivers))
     return " ".join(said)
 

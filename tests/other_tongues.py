@@ -1,0 +1,38 @@
+"""Other tongues: a language in which every letter of ours is foreign, so that whatever was not said shows."""
+
+from __future__ import annotations
+
+import re
+from gettext import NullTranslations
+
+from account_health.language import Language
+
+_WIDE = {ord(letter): ord(letter) + 0xFEE0 for letter in "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"}
+_KEPT = re.compile(r"(\{[^}]*\}|`[^`]*`)")
+_WORD = re.compile(r"[A-Za-z]{2,}")
+_SPAN = re.compile(r"(`+)(?:(?!\1).)+?\1")
+
+
+class Wide(NullTranslations):
+    """Every text in wide letters; placeholders and what stands between backticks stay."""
+
+    def gettext(self, message: str) -> str:
+        """The text in wide letters."""
+        return "".join(part if at % 2 else part.translate(_WIDE) for at, part in enumerate(_KEPT.split(message)))
+
+    def ngettext(self, msgid1: str, msgid2: str, n: int) -> str:
+        """The form for the number, in wide letters."""
+        return self.gettext(msgid1 if n == 1 else msgid2)
+
+    def pgettext(self, context: str, message: str) -> str:  # noqa: ARG002 - the base class names it
+        """The word in wide letters."""
+        return self.gettext(message)
+
+
+WIDE = Language("wide", Wide())
+
+
+def unsaid(text: str, *outside: str) -> list[str]:
+    """The words in plain letters that stand outside code spans and are none of the texts from outside."""
+    known = {word for name in outside for word in _WORD.findall(name)}
+    return [word for word in _WORD.findall(_SPAN.sub("", text)) if word not in known]
