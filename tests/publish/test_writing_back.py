@@ -80,6 +80,10 @@ def scene_with(tmp_path: Path, company: Company | None = None, **settings: Any) 
     return Scene(company, workspace)
 
 
+def held(score: int, status: str, *, churn_risk: bool = False) -> dict[str, Any]:
+    return {"score": score, "status": status, "churn_risk": churn_risk}
+
+
 def outcomes(plan: Plan) -> dict[str, str]:
     return {entry.standing.account: entry.outcome.value for entry in plan.entries}
 
@@ -196,10 +200,10 @@ async def test_applying_again_writes_nothing(scene: Scene) -> None:
 
 async def test_every_write_is_on_record_with_before_after_and_author(scene: Scene) -> None:
     await scene.apply()
-    assert [(a.account, a.before, a.after) for a in scene.published()] == [
-        ("cedar", "80, Healthy, no churn risk", "57, At risk, no churn risk"),
-        ("elm", "no score, Healthy, no churn risk", "13, At risk, churn risk"),
-        ("larch", "100, Healthy, no churn risk", "100, Escalated, no churn risk"),
+    assert [(a.account, json.loads(a.before), json.loads(a.after)) for a in scene.published()] == [
+        ("cedar", held(80, "Healthy"), held(57, "At risk")),
+        ("elm", {"status": "Healthy", "churn_risk": False}, held(13, "At risk", churn_risk=True)),
+        ("larch", held(100, "Healthy"), held(100, "Escalated")),
     ]
     first = scene.published()[0]
     assert (first.kind, first.subject, first.author, first.band) == (Kind.PUBLISHED, "intacct", AUTHOR, "yellow")
@@ -305,7 +309,7 @@ async def test_fields_of_other_names_are_written_when_they_are_configured(tmp_pa
     own = Health(
         score="nsp::HEALTH", status="nsp::STATUS", churn="nsp::CHURN", statuses=("Sain", "À risque", "Aggravé")
     )
-    names = {"health_score_field": own.score, "health_status_field": own.status, "churn_risk_field": own.churn}
+    names: dict[str, Any] = {"health_score_field": own.score, "health_status_field": own.status, "churn_risk_field": own.churn}
     words = {"Healthy": "Sain", "At risk": "À risque", "Escalated": "Aggravé"}
     company = Company(health=own)
     company.add_customer("elm", status="Sain")
@@ -342,7 +346,7 @@ async def test_a_field_that_cannot_be_written_is_named(tmp_path: Path) -> None:
 
 
 async def test_fields_of_another_type_are_named(tmp_path: Path) -> None:
-    wrong = {"health_score_field": "isOnHold", "health_status_field": "creditLimit", "churn_risk_field": "notes"}
+    wrong: dict[str, Any] = {"health_score_field": "isOnHold", "health_status_field": "creditLimit", "churn_risk_field": "notes"}
     said = await refused(scene_with(tmp_path, **wrong))
     assert "`isOnHold` is of the type `boolean` and no number; correct `health_score_field`." in said
     assert "`creditLimit` is of the type `number` and no text; correct `health_status_field`." in said

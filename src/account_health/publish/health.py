@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -37,9 +38,8 @@ class Health:
     churn_risk: bool | None = None
 
     def __str__(self) -> str:
-        """As the history keeps it, in English whatever is spoken."""
-        risk = {None: "", True: ", churn risk", False: ", no churn risk"}[self.churn_risk]
-        return f"{'no score' if self.score is None else self.score}, {self.status or 'no status'}{risk}"
+        """As the history keeps it: JSON with what there is."""
+        return json.dumps({name: value for name, value in vars(self).items() if value is not None})
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from account_health.errors import CallerError, Fault, HistoryError, SourceError
 from account_health.history.records import Activity, Kind
 from account_health.language import mark, say
+from account_health.markup import visible
 from account_health.metrics.windows import local_day
 from account_health.publish.plan import Entry, Plan, entries_by
 from account_health.publish.report import Outcome
@@ -108,7 +109,7 @@ async def _recorded(workspace: Workspace, progressing: _Progressing, entry: Entr
         name=standing.name,
         kind=Kind.PUBLISHED,
         after=str(entry.after),
-        author=author,
+        author=visible(author, workspace.policy.limits.name_characters) or workspace.user,
         owner=standing.owner,
         band=standing.band,
         subject=SECTION,
