@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from account_health.language import say
 from account_health.model import Severity, Source
 from account_health.tables import TABLES
 
@@ -68,11 +69,11 @@ class Metric(Part):
     def bounds(self) -> str:
         """What `allows` allows, in words."""
         lowest, highest = (0, len(self.levels) - 1) if self.levels else (self.lowest, self.highest)
-        parts = [
-            f"{lowest:g} or more" if lowest is not None else "",
-            f"{highest:g} or less" if highest is not None else "",
-        ]
-        return " and ".join(part for part in parts if part)
+        if lowest is None:
+            return "" if highest is None else say("{highest} or less", highest=f"{highest:g}")
+        if highest is None:
+            return say("{lowest} or more", lowest=f"{lowest:g}")
+        return say("{lowest} or more and {highest} or less", lowest=f"{lowest:g}", highest=f"{highest:g}")
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
@@ -81,34 +82,42 @@ class Metric(Part):
 
     def _curve_problems(self) -> list[str]:
         if not self.weight:
-            return ["a fact (weight 0) has no curve"] if self.curve else []
+            return [say("a fact (weight 0) has no curve")] if self.curve else []
         if not self.curve or self.polarity is None or not self.strength or not self.weakness:
-            return ["a metric with weight needs curve, polarity, strength and weakness"]
+            return [say("a metric with weight needs curve, polarity, strength and weakness")]
         values, points = [v for v, _ in self.curve], [p for _, p in self.curve]
         problems = []
         if any(b <= a for a, b in pairwise(values)):
-            problems.append("the curve's values must rise from pair to pair")
+            problems.append(say("the curve's values must rise from pair to pair"))
         falling = self.polarity == "lower_is_better"
-        if any((b > a) if falling else (b < a) for a, b in pairwise(points)):
-            problems.append(f"{self.polarity}: the curve's points must not {'rise' if falling else 'fall'}")
+        if falling and any(b > a for a, b in pairwise(points)):
+            problems.append(say("lower_is_better: the curve's points must not rise"))
+        if not falling and any(b < a for a, b in pairwise(points)):
+            problems.append(say("higher_is_better: the curve's points must not fall"))
         return problems
 
     def _word_problems(self) -> list[str]:
         known = {"value", "abs", "on", "at_least", "recent", "quarter", "year", "survey"}
         used = {name for text in self.sentences.values() for name in re.findall(r"\{(.*?)\}", text)}
-        problems = [f"unknown placeholder {{{name}}} in a sentence" for name in sorted(used - known)]
+        problems = [
+            say("unknown placeholder {name} in a sentence", name=f"{{{name}}}") for name in sorted(used - known)
+        ]
         if any(re.search(r"[{}]", re.sub(r"\{.*?\}", "", text)) for text in self.sentences.values()):
-            problems.append("a brace without its partner in a sentence")
+            problems.append(say("a brace without its partner in a sentence"))
         if self.levels:
             missing = set(self.levels) - set(self.sentences)
-            problems += [f"no sentence for level {name!r}" for name in sorted(missing)]
+            problems += [say("no sentence for level {level}", level=repr(level)) for level in sorted(missing)]
         elif "other" not in self.sentences and not {"negative", "0", "positive"} <= set(self.sentences):
-            problems.append("sentences need 'other', or 'negative', '0' and 'positive'")
+            problems.append(say("sentences need 'other', or 'negative', '0' and 'positive'"))
         return problems
 
     def _read_problems(self) -> list[str]:
         columns = [column for entry in self.reads for column in entry.split("|")]
-        return [f"reads {c!r}, which is no table.column" for c in columns if not _is_column(c)]
+        return [
+            say("reads {column}, which is no table.column", column=repr(column))
+            for column in columns
+            if not _is_column(column)
+        ]
 
 
 class SeverityRule(Part):
@@ -134,7 +143,7 @@ class Flag(Part):
 
     @model_validator(mode="after")
     def _decidable(self) -> Self:
-        problems = ["the last severity must hold without conditions"] if self.severity[-1].when else []
+        problems = [say("the last severity must hold without conditions")] if self.severity[-1].when else []
         refuse([*problems, *(text for text in map(Condition.problem, self._conditions) if text)])
         return self
 
@@ -170,7 +179,12 @@ class Condition(Part):
         number = r"-?\d+(?:\.\d+)?"
         found = re.fullmatch(rf"\s*(\w+)\s*(<=|<|>=|>)\s*(?:({number})\s*\*\s*)?(?:({number})|([a-z_]\w*))\s*", text)
         if not found or (found[3] and found[4]):
-            raise ValueError(f"cannot read the condition {text!r}; write e.g. 'tickets_30d >= 2 * tickets_prev_30d'")
+            raise ValueError(
+                say(
+                    "cannot read the condition {condition}; write e.g. 'tickets_30d >= 2 * tickets_prev_30d'",
+                    condition=repr(text),
+                )
+            )
         operator: Any = found[2]
         return cls(
             metric=found[1], operator=operator, factor=float(found[3] or 1), other=found[5], number=float(found[4] or 0)

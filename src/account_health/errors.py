@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pydantic import ValidationError
+    from pydantic_core import ErrorDetails
 
 
 class AccountHealthError(Exception):
@@ -129,14 +130,23 @@ class HistoryError(AccountHealthError):
 
 def faults(error: ValidationError) -> list[str]:
     """One line per fault, as `place: what is wrong`; never echoes a value, so no secret can pass through it."""
-    lines = []
-    for fault in error.errors(include_url=False, include_input=False):
-        place = ".".join(str(part) for part in fault["loc"]) or "file"
-        text = {"extra_forbidden": "unknown key", "missing": "missing"}.get(
-            fault["type"], fault["msg"].removeprefix("Value error, ")
+    ours = {"extra_forbidden": say("unknown key"), "missing": say("missing")}
+    return [
+        say(
+            "{name}: {note}",
+            name=".".join(str(part) for part in fault["loc"]) or say("file"),
+            note=ours.get(fault["type"]) or _note(fault),
         )
-        lines.append(f"{place}: {text}")
-    return lines
+        for fault in error.errors(include_url=False, include_input=False)
+    ]
+
+
+def _note(fault: ErrorDetails) -> str:
+    """What is wrong: a sentence of ours as it was raised, so that it can be said again, else pydantic's own words."""
+    cause = fault.get("ctx", {}).get("error")
+    if isinstance(cause, ValueError) and len(cause.args) == 1 and isinstance(cause.args[0], str):
+        return cause.args[0]
+    return fault["msg"].removeprefix("Value error, ")
 
 
 def place(error: BaseException) -> str:
@@ -144,7 +154,11 @@ def place(error: BaseException) -> str:
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
     frames = traceback.extract_tb(error.__traceback__)
-    where = (
-        f" in {frames[-1].name}, line {frames[-1].lineno} of {frames[-1].filename.rpartition('/')[2]}" if frames else ""
+    kind = type(error).__name__
+    if not frames:
+        return kind
+    last = frames[-1]
+    file = last.filename.rpartition("/")[2]
+    return say(
+        "{error} in {function}, line {line} of {file}", error=kind, function=last.name, line=last.lineno, file=file
     )
-    return f"{type(error).__name__}{where}"

@@ -8,10 +8,16 @@ from typing import TYPE_CHECKING
 from account_health.as_of import asked_instant
 from account_health.errors import CallerError, HistoryError, NoHistory
 from account_health.explained import ExplainedChange
+from account_health.language import figure, mark, phrase, say, together, word
+from account_health.markup import prose
+from account_health.memory import UNREAD
 from account_health.remembered import driver_sentences, trend_line
 from account_health.wording import band_title, day
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from account_health.chronicle import ChangeParts
     from account_health.policy import Policy
     from account_health.workspace import Workspace
 
@@ -28,25 +34,25 @@ async def explain_change(
         raise NoHistory
     start = asked_instant(since, workspace.policy.time_zone, workspace.clock(), "since") if since else None
     if start and start >= workspace.instant(as_of):
-        raise CallerError("since has to lie before the instant of the answer.", "Give an earlier day.")
+        raise CallerError(say("since has to lie before the instant of the answer."), say("Give an earlier day."))
     assessment, _ = await workspace.assessed(account, as_of, start, refresh=refresh)
     change = assessment.change
     if change is None or (start and change.since.astimezone(UTC).replace(tzinfo=None) > start):
-        if unread := next((notice for notice in assessment.notices if notice.startswith("Answered without")), ""):
-            raise HistoryError(unread, "The score itself can be had: score_account.")
+        unread = prose(phrase(UNREAD).partition("{")[0], workspace.policy.limits.text_characters)
+        if notice := next((notice for notice in assessment.notices if notice.startswith(unread)), ""):
+            raise HistoryError(notice, say("The score itself can be had: score_account."))
         first = await workspace.memory.ask(lambda store: store.first(assessment.account.id))
+        nothing = say("Nothing was recorded of this account by then.")
         if first is None:
-            raise NoHistory("Nothing was recorded of this account by then.")
-        known = f"The first reading is of {day(first.as_of, workspace.policy.time_zone)}."
-        raise NoHistory(
-            f"Nothing was recorded of this account by then. {known}", "It shows changes from the next day on."
-        )
+            raise NoHistory(nothing)
+        known = say("The first reading is of {day}.", day=day(first.as_of, workspace.policy.time_zone))
+        raise NoHistory(together(nothing, known), say("It shows changes from the next day on."))
     return ExplainedChange(
         account=assessment.account,
         as_of=assessment.as_of,
         band=assessment.band,
         change=change,
-        summary=f"{change.sentence} {driver_sentences(change, workspace.policy.changes.drivers_shown)}".strip(),
+        summary=together(change.sentence, driver_sentences(change, workspace.policy.changes.drivers_shown)),
         notices=assessment.notices,
         policy=assessment.policy,
     )
@@ -57,19 +63,32 @@ def as_markdown(found: ExplainedChange, policy: Policy) -> str:
     change = found.change
     lines = [found.change.sentence]
     if change.parts:
-        parts = change.parts
-        lines += ["", "| part | points |", "|---|---|"]
-        lines += [
-            f"| {name} | {getattr(parts, name):+.2f} |".replace("+0.00", "0.00").replace("-0.00", "0.00")
-            for name in ("policy", "coverage", "time", "data")
-        ]
+        lines += ["", f"| {say('part')} | {say('points')} |", "|---|---|"]
+        lines += [f"| {name} | {_signed(points)} |" for name, points in _parts(change.parts)]
     moved = driver_sentences(change, policy.changes.drivers_shown)
     lines += ["", moved] if moved else []
-    for word, flags in (("New flags", change.opened), ("Cleared flags", change.cleared)):
+    for text, flags in (
+        (mark("New flags: {flags}."), change.opened),
+        (mark("Cleared flags: {flags}."), change.cleared),
+    ):
         if flags:
-            names = [policy.flags[flag].name if flag in policy.flags else flag for flag in flags]
-            lines += ["", f"{word}: {', '.join(names)}."]
+            names = [say(policy.flags[flag].name) if flag in policy.flags else flag for flag in flags]
+            lines += ["", say(text, flags=", ".join(names))]
     if line := trend_line(change, policy.time_zone):
-        lines += ["", f"Trend: {line}"]
+        lines += ["", say("Trend: {trend}", trend=line)]
     now = band_title(found.band.value if found.band else "not_scored")
-    return "\n".join([*lines, "", f"Now: {now}."])
+    return "\n".join([*lines, "", say("Now: {band}.", band=now)])
+
+
+def _parts(parts: ChangeParts) -> Iterator[tuple[str, float]]:
+    """The parts of a change by name."""
+    yield word("part of a change", "policy"), parts.policy
+    yield word("part of a change", "coverage"), parts.coverage
+    yield word("part of a change", "time"), parts.time
+    yield word("part of a change", "data"), parts.data
+
+
+def _signed(points: float) -> str:
+    """Points to the hundredth, with their sign as programs write it."""
+    text = figure(points, 2)
+    return f"+{text}" if round(points, 2) > 0 else text

@@ -1,9 +1,10 @@
-"""Health changes: recent updates, computed and by hand, newest first: bands announced, flags, statuses."""
+"""Health changes: recent updates, computed and by hand, newest first: bands, flags, statuses, publications."""
 
 from __future__ import annotations
 
 import csv
 import io
+import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal
@@ -14,19 +15,26 @@ from account_health.as_of import asked_since
 from account_health.csv_cells import safe_cell
 from account_health.errors import CallerError, NoHistory
 from account_health.history.records import NOT_SCORED, Kind
+from account_health.language import mark, say, word
 from account_health.markup import code, visible
 from account_health.markup import name as markdown_name
-from account_health.metrics.windows import local_day
 from account_health.model import Band
 from account_health.pages import cursor_after, start_of
 from account_health.published import Published
-from account_health.wording import band_title, minute, rounded
+from account_health.wording import band_title, day, minute, rounded
 
 if TYPE_CHECKING:
     from account_health.history.records import Activity
     from account_health.policy import Policy
     from account_health.workspace import Workspace
 
+_FLAG_SENTENCES = {
+    "opened": mark("{flag} opened"),
+    "cleared": mark("{flag} cleared"),
+    "acknowledged": mark("{flag} acknowledged by {author}"),
+    "snoozed": mark("{flag} snoozed by {author}"),
+    "persisting": mark("{flag} no longer acknowledged or snoozed by {author}"),
+}
 KINDS = tuple(kind.value for kind in Kind)
 BANDS = (*(band.value for band in Band), NOT_SCORED)
 
@@ -39,9 +47,13 @@ class HealthChange(Published):
     account: str = Field(description="Id of the account")
     name: str = Field(description="Its display name then (outside text)")
     owner: str | None = Field(default=None, description="Who looked after it then")
-    kind: Literal["band", "flag", "status"] = Field(description="A band, a risk flag, or a status set by hand")
-    subject: str | None = Field(default=None, description="Id of the flag, or of the vocabulary of a status")
-    before: str | None = Field(default=None, description="What it was")
+    kind: Literal["band", "flag", "status", "published"] = Field(
+        description="A band, a risk flag, a status set by hand, or a health written to another system"
+    )
+    subject: str | None = Field(
+        default=None, description="Id of the flag, of the vocabulary of a status, or of the other system"
+    )
+    before: str | None = Field(default=None, description="What it was; of a health that was written, JSON")
     after: str | None = Field(default=None, description="What it is; absent: withdrawn")
     band: str | None = Field(default=None, description="Band of the account then")
     description: str | None = Field(default=None, description="Why, in the words of whoever said it (outside text)")
@@ -72,9 +84,10 @@ class WantedChanges:
 
 async def health_changes(workspace: Workspace, wanted: WantedChanges, limit: int, cursor: str = "") -> HealthChanges:
     """The page of changes that fit; raises CallerError for a wrong band, kind or cursor, or NoHistory."""
-    for kind, word, known in (("band", wanted.band, BANDS), ("kind", wanted.kind, KINDS)):
-        if word and word not in known:
-            raise CallerError(f"There is no such {kind}.", f"{kind.capitalize()}s: {', '.join(known)}.")
+    if wanted.band and wanted.band not in BANDS:
+        raise CallerError(say("There is no such band."), say("Bands: {bands}.", bands=", ".join(BANDS)))
+    if wanted.kind and wanted.kind not in KINDS:
+        raise CallerError(say("There is no such kind."), say("Kinds: {kinds}.", kinds=", ".join(KINDS)))
     before = start_of(cursor, wanted) or None
     if not workspace.memory.exists:
         raise NoHistory
@@ -110,11 +123,16 @@ def as_csv(found: HealthChanges) -> str:
 def as_markdown(found: HealthChanges, policy: Policy) -> str:
     """The changes as a list, newest first."""
     lines = [
-        f"- {minute(c.at.replace(tzinfo=None))}: {markdown_name(c.name, policy.limits.name_characters)} "
-        f"({code(c.account, policy.limits.name_characters)}): {c.sentence}"
+        say(
+            "- {when}: {name} ({account}): {sentence}",
+            when=minute(c.at.replace(tzinfo=None)),
+            name=markdown_name(c.name, policy.limits.name_characters),
+            account=code(c.account, policy.limits.name_characters),
+            sentence=c.sentence,
+        )
         for c in found.changes
     ]
-    return "\n".join(lines or ["None."])
+    return "\n".join(lines or [say("None.")])
 
 
 def _change(activity: Activity, policy: Policy) -> HealthChange:
@@ -142,20 +160,39 @@ def _change(activity: Activity, policy: Policy) -> HealthChange:
 
 
 def _sentence(activity: Activity, policy: Policy) -> str:
-    limits = policy.limits
-    who = markdown_name(activity.author, limits.name_characters)
-    note = f": {code(activity.description, limits.text_characters)}" if activity.description else ""
-    ends = f" until {local_day(activity.expires_at, policy.time_zone).isoformat()}" if activity.expires_at else ""
     if activity.kind is Kind.BAND:
         return f"{band_title(str(activity.before))} → {band_title(str(activity.after))}{_scores(activity, policy)}"
+    who = markdown_name(activity.author, policy.limits.name_characters)
     if activity.kind is Kind.FLAG:
-        flag = policy.flags[activity.subject].name if activity.subject in policy.flags else activity.subject
-        by = "" if activity.after in ("opened", "cleared") else f" by {who}"
-        said = {"persisting": "no longer acknowledged or snoozed"}.get(str(activity.after), activity.after)
-        return f"{flag} {said}{by}{ends}{note}"
-    said = f"status {activity.after}" if activity.after else "status withdrawn"
-    was = f", before {activity.before}" if activity.before else ""
-    return f"{said} by {who}{ends}{was}{note}"
+        flag = say(policy.flags[activity.subject].name) if activity.subject in policy.flags else activity.subject
+        said = say(_FLAG_SENTENCES[str(activity.after)], flag=flag, author=who)
+    elif activity.kind is Kind.PUBLISHED:
+        text = mark("written to Sage Intacct by {author}: {after}, before {before}")
+        said = say(text, author=who, after=_held(activity.after), before=_held(activity.before))
+    elif activity.after:
+        said = say("status {status} by {author}", status=word(str(activity.subject), activity.after), author=who)
+    else:
+        said = say("status withdrawn by {author}", author=who)
+    if activity.expires_at:
+        said = say("{sentence} until {day}", sentence=said, day=day(activity.expires_at, policy.time_zone))
+    if activity.before and activity.kind is Kind.STATUS:
+        from account_health.vocabularies import shown_word  # noqa: PLC0415 - NumPy, which a list of tools does not need
+
+        said = say("{sentence}, before {status}", sentence=said, status=shown_word(policy, activity.before))
+    if activity.description:
+        note = code(activity.description, policy.limits.text_characters)
+        said = say("{sentence}: {note}", sentence=said, note=note)
+    return said
+
+
+def _held(text: str | None) -> str:
+    """A health that was published, as a reader sees it."""
+    held = json.loads(text or "{}")
+    parts = [str(held["score"]) if "score" in held else say("no score")]
+    parts += [word("intacct", held["status"])] if "status" in held else []
+    if "churn_risk" in held:
+        parts.append(say("at risk of churn") if held["churn_risk"] else say("not at risk of churn"))
+    return " / ".join(parts)
 
 
 def _scores(activity: Activity, policy: Policy) -> str:

@@ -12,10 +12,12 @@ import anyio
 from account_health.checked import CheckedSource, CheckedTable
 from account_health.connectors.base import Checkable, Checkup, Probe
 from account_health.errors import SourceError
+from account_health.language import count, say
 from account_health.markup import name, prose
 from account_health.model import Source, State
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from datetime import datetime
 
     from account_health.workspace import Workspace
@@ -52,7 +54,8 @@ async def check_live(workspace: Workspace, as_of: datetime) -> list[LiveCheck]:
 
 
 async def _checkup(source: Checkable, as_of: datetime, seconds: float) -> Checkup:
-    finding, advice = f"no answer within {seconds:g} seconds", "Ask again later; if it stays, ask whoever runs it."
+    finding = count("no answer within {n} seconds", "no answer within {n} seconds", seconds, n=f"{seconds:g}")
+    advice = say("Ask again later; if it stays, ask whoever runs it.")
     try:
         with anyio.move_on_after(seconds):
             return await source.check(as_of)
@@ -69,9 +72,6 @@ def _read(source: Checkable, checkup: Checkup, as_of: datetime) -> LiveCheck:
             tables[provided[probe.subject]].append(_table(probe, as_of))
     skew = None if checkup.clock_skew is None else round(checkup.clock_skew.total_seconds())
     label = name(source.label, _NAME)
-    advice = [f"{label}: {prose(probe.advice, _TEXT)}" for probe in checkup.probes if probe.advice]
-    if skew is not None and abs(skew) > _TOLERATED_SKEW_SECONDS:
-        advice.append(f"{label}: its clock and ours differ by {abs(skew)} seconds; set ours by a time server.")
     return LiveCheck(
         sources=tuple(
             CheckedSource(
@@ -84,14 +84,32 @@ def _read(source: Checkable, checkup: Checkup, as_of: datetime) -> LiveCheck:
             )
             for category, found in tables.items()
         ),
-        advice=tuple(dict.fromkeys(advice)),
+        advice=tuple(dict.fromkeys(_advice(label, checkup, skew))),
         notices=tuple(
-            f"{label}: {prose(probe.subject, _NAME)}: {prose(probe.finding, _TEXT)}"
+            say(
+                "{source}: {name}: {note}",
+                source=label,
+                name=prose(probe.subject, _NAME),
+                note=prose(probe.finding, _TEXT),
+            )
             for probe in checkup.probes
             if probe.subject not in provided
         ),
         is_healthy=all(probe.is_ok for probe in checkup.probes),
     )
+
+
+def _advice(label: str, checkup: Checkup, skew: int | None) -> Iterator[str]:
+    for probe in checkup.probes:
+        if probe.advice:
+            yield say("{name}: {note}", name=label, note=prose(probe.advice, _TEXT))
+    if skew is not None and abs(skew) > _TOLERATED_SKEW_SECONDS:
+        yield count(
+            "{source}: its clock and ours differ by {n} seconds; set ours by a time server.",
+            "{source}: its clock and ours differ by {n} seconds; set ours by a time server.",
+            abs(skew),
+            source=label,
+        )
 
 
 def _table(probe: Probe, as_of: datetime) -> CheckedTable:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 import anyio
 
 from account_health.errors import HistoryError
+from account_health.language import mark, say
 from account_health.metrics.windows import local_day
 from account_health.wording import minute
 
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from account_health.policy import Policy
 
 log = logging.getLogger(__name__)
+# NOTE: the error comes last; the notice is known by the words before it.
+UNREAD = mark("Answered without history: {error}")
 _Found = TypeVar("_Found")
 
 
@@ -77,13 +80,14 @@ class Memory:
         """Where the history is and when all accounts were last recorded, or what is wrong with it."""
         where = "PostgreSQL" if self.settings.url else str(self.settings.path)
         if not self.exists:
-            return f"nothing recorded yet; `account-health assess --all` would make {where}"
+            return say("nothing recorded yet; `account-health assess --all` would make {history}", history=where)
         try:
             run = await self.ask(lambda store: store.last_run())
         except HistoryError as err:
-            return str(err)
-        last = f"all accounts last recorded as of {minute(run.as_of)}" if run else "no run over all accounts yet"
-        return f"{where}, {last}"
+            return err.sentence
+        if run is None:
+            return say("{history}, no run over all accounts yet", history=where)
+        return say("{history}, all accounts last recorded as of {when}", history=where, when=minute(run.as_of))
 
     async def statuses(self, as_of: datetime, policy: Policy) -> tuple[Mapping[str, Activity], tuple[str, ...]]:
         """Per account the status that somebody set and that holds at an instant; and what is wrong with the history."""
@@ -93,7 +97,7 @@ class Memory:
             said = await self.ask(lambda store: store.said_by_people())
         except HistoryError as err:
             log.warning("answered without history: %s", err)
-            return {}, (f"Answered without history: {err}",)
+            return {}, (say(UNREAD, error=err.sentence),)
         last = {a.account: a for a in said if a.kind == "status" and a.at <= as_of}
         known = {account: a for account, a in last.items() if a.after and a.subject in policy.vocabularies}
         return {account: a for account, a in known.items() if not a.expires_at or a.expires_at >= as_of}, ()
@@ -111,7 +115,7 @@ class Memory:
             )
         except HistoryError as err:
             log.warning("answered without history: %s", err)
-            return Recalled(notices=(f"Answered without history: {err}",))
+            return Recalled(notices=(say(UNREAD, error=err.sentence),))
 
 
 def _recalled(store: Store, account: str, as_of: datetime, policy: Policy, since: datetime | None) -> Recalled:

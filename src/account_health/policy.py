@@ -18,6 +18,7 @@ from pydantic import Field, ValidationError, ValidationInfo, field_validator, mo
 
 from account_health.criteria import Condition, Flag, Metric, Part, Points, Reason, Weight, WindowName, refuse
 from account_health.errors import PolicyError, faults
+from account_health.language import say
 from account_health.model import Band, PolicyRef, Severity
 from account_health.practice import Changes, Currency, Customers, Days, Portfolio, Target, Urgency, Vocabulary
 
@@ -46,7 +47,7 @@ class Bands(Part):
     @model_validator(mode="after")
     def _ordered(self) -> Self:
         if self.yellow >= self.green:
-            raise ValueError("yellow must start below green")
+            raise ValueError(say("yellow must start below green"))
         return self
 
     def of(self, rounded_score: float) -> Band:
@@ -152,7 +153,7 @@ class Policy(Part):
         try:
             ZoneInfo(value)
         except (ZoneInfoNotFoundError, ValueError) as err:
-            raise ValueError(f"{value!r} is no time zone; write e.g. 'Europe/Berlin'") from err
+            raise ValueError(say("{zone} is no time zone; write e.g. 'Europe/Berlin'", zone=repr(value))) from err
         return value
 
     # One validator a field rather than one for the whole, so that a fault in one part does not hide those of another.
@@ -161,7 +162,7 @@ class Policy(Part):
     def _total(cls, dimensions: dict[str, Dimension], checked: ValidationInfo) -> dict[str, Dimension]:
         total = sum(d.weight for d in dimensions.values())
         if "arithmetic" in checked.data and abs(total - _WEIGHTS_TOTAL) > checked.data["arithmetic"].tolerance:
-            raise ValueError(f"the weights total {total:.12g}, not {_WEIGHTS_TOTAL}")
+            raise ValueError(say("the weights total {sum}, not {total}", sum=f"{total:.12g}", total=_WEIGHTS_TOTAL))
         return dimensions
 
     @field_validator("metrics")
@@ -170,12 +171,12 @@ class Policy(Part):
         dimensions: dict[str, Dimension] = checked.data.get("dimensions", {})
         weighted = {metric.dimension for metric in metrics.values() if metric.weight}
         problems = [
-            f"{key}: no dimension {metric.dimension!r}"
+            say("{name}: no dimension {dimension}", name=key, dimension=repr(metric.dimension))
             for key, metric in metrics.items()
             if dimensions and metric.dimension not in dimensions
         ]
         empty = [key for key, dimension in dimensions.items() if dimension.weight and key not in weighted]
-        refuse([*problems, *(f"none with weight in dimension {key!r}" for key in empty)])
+        refuse([*problems, *(say("none with weight in dimension {dimension}", dimension=repr(key)) for key in empty)])
         return metrics
 
     @field_validator("flags")
@@ -183,7 +184,7 @@ class Policy(Part):
     def _answerable(cls, flags: dict[str, Flag], checked: ValidationInfo) -> dict[str, Flag]:
         metrics: dict[str, Metric] = checked.data.get("metrics", {})
         problems = [
-            f"{key}: no metric {name!r}"
+            say("{name}: no metric {metric}", name=key, metric=repr(name))
             for key, flag in flags.items()
             for name in flag.metrics
             if metrics and name not in metrics
@@ -199,9 +200,10 @@ class Policy(Part):
         for key, vocabulary in vocabularies.items():
             for text in (text for word in vocabulary.words for text in word.when):
                 if unreadable := Condition.problem(text):
-                    problems.append(f"{key}: {unreadable}")
+                    problems.append(say("{name}: {note}", name=key, note=unreadable))
                 elif metrics:
-                    problems += [f"{key}: no metric {m!r}" for m in Condition.parse(text).metrics if m not in metrics]
+                    unknown = [metric for metric in Condition.parse(text).metrics if metric not in metrics]
+                    problems += [say("{name}: no metric {metric}", name=key, metric=repr(m)) for m in unknown]
         refuse(problems)
         return vocabularies
 
@@ -235,7 +237,8 @@ def parse_policy(document: dict[str, Any], where: str) -> Policy:
     except ValidationError as err:
         lines = "\n".join(f"- {line}" for line in faults(err))
         raise PolicyError(
-            f"The policy {where} cannot be used:\n{lines}\n", "Correct it and run `account-health policy check`."
+            say("The policy {file} cannot be used:\n{faults}\n", file=where, faults=lines),
+            say("Correct it and run `account-health policy check`."),
         ) from err
 
 
@@ -249,12 +252,13 @@ def _read(path: Path) -> dict[str, Any]:
         return tomllib.loads(path.read_text("utf-8"))
     except OSError as err:
         raise PolicyError(
-            f"The policy file {path.name} cannot be read: {err.strerror}.",
-            "Check the path after `policy =` in the configuration.",
+            say("The policy file {file} cannot be read: {problem}.", file=path.name, problem=err.strerror),
+            say("Check the path after `policy =` in the configuration."),
         ) from err
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as err:
         raise PolicyError(
-            f"The policy file {path.name} is not valid TOML: {err}.", "Correct the line named above."
+            say("The policy file {file} is not valid TOML: {problem}.", file=path.name, problem=str(err)),
+            say("Correct the line named above."),
         ) from err
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Self
 from pydantic import Field, model_validator
 
 from account_health.criteria import Part, Reason
+from account_health.language import say
 from account_health.model import Band, Severity
 
 if TYPE_CHECKING:
@@ -128,15 +129,15 @@ class Vocabulary(Part):
     def _complete(self) -> Self:
         last = self.words[-1]
         if last.from_ or last.bands or last.when:
-            raise ValueError("the last word must hold without conditions")
+            raise ValueError(say("the last word must hold without conditions"))
         words = [word.word.casefold() for word in self.words]
         if len(set(words)) < len(words):
-            raise ValueError("a word stands twice")
+            raise ValueError(say("a word stands twice"))
         if {self.not_scored.casefold(), "none"} & set(words):
-            raise ValueError("a word means that nothing is assigned")
+            raise ValueError(say("a word means that nothing is assigned"))
         hidden = [b.word for at, b in enumerate(self.words) if any(a.covers(b) for a in self.words[:at])]
         if hidden:
-            raise ValueError(f"{hidden[0]!r} can never hold, because a word before it always does")
+            raise ValueError(say("{word} can never hold, because a word before it always does", word=repr(hidden[0])))
         return self
 
     @property

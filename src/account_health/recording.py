@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from pydantic import Field
 
 from account_health.errors import SourceError
+from account_health.language import ENGLISH, count, figure, retold, say, speaking
 from account_health.metrics.windows import local_day
 from account_health.model import PolicyRef
 from account_health.published import Published
@@ -55,10 +56,14 @@ async def record_all(workspace: Workspace, asked_by: str, progress: Callable[[in
     memory, policy = workspace.memory, workspace.policy
     instant = await _instant(workspace)
     evaluation = await workspace.evaluate(instant)
-    accounts, problems = len(evaluation.accounts), problems_of(evaluation)
+    accounts = len(evaluation.accounts)
     if not accounts:
-        raise SourceError("No source lists an account, so there is nothing to record.", "See `sources check`.")
+        raise SourceError(
+            say("No source lists an account, so there is nothing to record."), say("See `sources check`.")
+        )
     today = local_day(instant, policy.time_zone)
+    with speaking(ENGLISH):  # whoever reads it later may speak any language
+        problems = [retold(problem) for problem in problems_of(evaluation)]
     run = await memory.ask(lambda store: store.begin(instant, policy, asked_by, accounts, problems))
     start = 0 if run.finished_at else run.done
     added = 0
@@ -84,7 +89,9 @@ async def record_one(workspace: Workspace, account: str, asked_by: str) -> Recor
 
 def problems_of(evaluation: Evaluation) -> tuple[str, ...]:
     """Sources that could not be read, one sentence each."""
-    failed = {f"{h.label}: {h.failure}": None for h in evaluation.inputs.holdings if h.failure}
+    failed = {
+        say("{name}: {note}", name=h.label, note=h.failure): None for h in evaluation.inputs.holdings if h.failure
+    }
     return (*evaluation.inputs.problems, *failed)
 
 
@@ -123,16 +130,34 @@ async def _instant(workspace: Workspace) -> datetime:
 def _recorded(workspace: Workspace, evaluation: Evaluation, added: int, start: int = 0) -> RecordedRun:
     standings = Standings.of_evaluation(evaluation, profiles_of(evaluation))
     accounts, completeness = len(evaluation.accounts), standings.completeness()
-    resumed = f"; {start:,} of them were read by a run that was cut off" if start else ""
     return RecordedRun(
         as_of=evaluation.inputs.as_of.replace(tzinfo=UTC),
         accounts=accounts,
         scored=int(standings.scores.scored.sum()),
         added=added,
         resumed_after=start,
-        sentence=f"As of {minute(evaluation.inputs.as_of)}: {completeness}; {added:,} new assessments kept{resumed}.",
+        sentence=_sentence(evaluation.inputs.as_of, completeness, added, start),
         completeness=completeness,
         problems=problems_of(evaluation),
         policy=workspace.policy.ref,
         notices=workspace.notices,
+    )
+
+
+def _sentence(as_of: datetime, completeness: str, added: int, start: int) -> str:
+    values = {"when": minute(as_of), "completeness": completeness, "n": figure(added), "resumed": figure(start)}
+    if start:
+        return count(
+            "As of {when}: {completeness}; {n} new assessments kept; "
+            "{resumed} of them were read by a run that was cut off.",
+            "As of {when}: {completeness}; {n} new assessments kept; "
+            "{resumed} of them were read by a run that was cut off.",
+            added,
+            **values,
+        )
+    return count(
+        "As of {when}: {completeness}; {n} new assessments kept.",
+        "As of {when}: {completeness}; {n} new assessments kept.",
+        added,
+        **values,
     )

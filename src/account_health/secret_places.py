@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from account_health.language import say
+
 _READABLE_BY_OTHERS = 0o077
 _VARIABLE = re.compile("[A-Z][A-Z0-9_]*")
 
@@ -22,21 +24,21 @@ def secret_at(place: Mapping[str, Any], folder: Path, environment: Mapping[str, 
 def _of_variable(name: Any, environment: Mapping[str, str]) -> tuple[str, str]:
     if isinstance(name, str) and name in environment:
         secret = environment[name].strip()
-        return secret, "" if secret else f"The environment variable {name} is empty."
+        return secret, "" if secret else say("The environment variable {variable} is empty.", variable=name)
     if isinstance(name, str) and _VARIABLE.fullmatch(name):
-        return "", f"The environment variable {name} is not set."
+        return "", say("The environment variable {variable} is not set.", variable=name)
     # Whoever writes the secret itself there must not find it in a message.
-    return "", "`env` must be the NAME of a variable."
+    return "", say("`env` must be the NAME of a variable.")
 
 
 def _of_file(path: Path) -> tuple[str, str]:
     try:
         mode = path.stat().st_mode
         if not stat.S_ISREG(mode):
-            return "", f"The secret file {path} is no regular file."
+            return "", say("The secret file {path} is no regular file.", path=path)
         if os.name == "posix" and mode & _READABLE_BY_OTHERS:
-            return "", f"Others can read the secret file; run `chmod 600 {shlex.quote(str(path))}`."
+            return "", say("Others can read the secret file; run `chmod 600 {path}`.", path=shlex.quote(str(path)))
         secret = path.read_text("utf-8-sig").strip()
     except (OSError, ValueError):
-        return "", f"The secret file {path} cannot be read."
-    return secret, "" if secret else f"The secret file {path} is empty."
+        return "", say("The secret file {path} cannot be read.", path=path)
+    return secret, "" if secret else say("The secret file {path} is empty.", path=path)

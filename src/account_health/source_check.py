@@ -8,20 +8,21 @@ from typing import TYPE_CHECKING
 
 from account_health.checked import CheckedSource, CheckedSources, CheckedTable
 from account_health.directory import Entry
+from account_health.language import mark, say
 from account_health.live_check import check_live
 from account_health.markup import code, name, prose
 from account_health.model import Source, State
 from account_health.wording import minute, source_phrase
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from account_health.connectors.base import Connector, Delivery
     from account_health.inputs import Holding, Inputs
     from account_health.workspace import Workspace
 
 _PROBLEMS_SHOWN = 5
-_NO_ACCOUNTS = (
+_NO_ACCOUNTS = mark(
     "No source lists the accounts, so nothing can be answered: map an `account` table, or set lists_accounts = true."
 )
 
@@ -43,7 +44,7 @@ async def check_sources(workspace: Workspace, as_of: str | None = None) -> Check
         accounts=len(entries) if inputs else None,
         history=await workspace.memory.described(),
         advice=(
-            *([] if is_listed else [_NO_ACCOUNTS]),
+            *([] if is_listed else [say(_NO_ACCOUNTS)]),
             *_advice(sources, missing, entries),
             *dict.fromkeys(a for found in live for a in found.advice),
         ),
@@ -111,20 +112,39 @@ def _table(holding: Holding, inputs: Inputs) -> CheckedTable:
 
 
 def _advice(sources: Sequence[CheckedSource], missing: Iterable[Source], entries: Iterable[Entry]) -> list[str]:
-    advice = []
+    advice: list[str] = []
     for source in sources:
         for table in source.tables:
-            where = f"{table.table} of {name(source.connector, 80)}"
-            if table.state is State.FAILED and not source.is_live:
-                advice.append(f"Mend {where}: it could not be read.")
-            if table.state is State.STALE and table.as_of:
-                advice.append(f"Refresh {where}: its newest row is from {minute(table.as_of.replace(tzinfo=None))}.")
-            if table.rejected and table.state is not State.FAILED:
-                advice.append(f"Correct {where}: rows that could not be read: {table.rejected}.")
-            if table.unmatched:
-                advice.append(f"Match {where}: rows that belong to no known account: {table.unmatched}.")
-    advice += [f"Connect {source_phrase(source)} to make scores surer." for source in missing]
+            advice += _advice_on(table, name(source.connector, 80), is_live=source.is_live)
+    advice += [say("Connect {source} to make scores surer.", source=source_phrase(source)) for source in missing]
     return advice + _shared_domains(entries)
+
+
+def _advice_on(table: CheckedTable, source: str, *, is_live: bool) -> Iterator[str]:
+    """What to do about one table; `source` is the name of the system."""
+    if table.state is State.FAILED and not is_live:
+        yield say("Mend {table} of {source}: it could not be read.", table=table.table, source=source)
+    if table.state is State.STALE and table.as_of:
+        yield say(
+            "Refresh {table} of {source}: its newest row is from {when}.",
+            table=table.table,
+            source=source,
+            when=minute(table.as_of.replace(tzinfo=None)),
+        )
+    if table.rejected and table.state is not State.FAILED:
+        yield say(
+            "Correct {table} of {source}: rows that could not be read: {number}.",
+            table=table.table,
+            source=source,
+            number=table.rejected,
+        )
+    if table.unmatched:
+        yield say(
+            "Match {table} of {source}: rows that belong to no known account: {number}.",
+            table=table.table,
+            source=source,
+            number=table.unmatched,
+        )
 
 
 def _shared_domains(entries: Iterable[Entry]) -> list[str]:
@@ -136,8 +156,11 @@ def _shared_domains(entries: Iterable[Entry]) -> list[str]:
         for domain in dict.fromkeys(filter(None, map(registrable_domain, entry.domains))):
             owners.setdefault(domain, []).append(entry.id)
     return [
-        f"Give {code(domain, 80)} to one account: {', '.join(code(i, 80) for i in ids[:_PROBLEMS_SHOWN])} share it, "
-        "so rows matched by it are left out."
+        say(
+            "Give {domain} to one account: {accounts} share it, so rows matched by it are left out.",
+            domain=code(domain, 80),
+            accounts=", ".join(code(i, 80) for i in ids[:_PROBLEMS_SHOWN]),
+        )
         for domain, ids in owners.items()
         if len(ids) > 1
     ]

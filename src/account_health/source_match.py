@@ -5,6 +5,7 @@ from __future__ import annotations
 import unicodedata
 from collections import defaultdict
 from dataclasses import dataclass, replace
+from functools import reduce
 from typing import TYPE_CHECKING
 
 import anyio
@@ -13,6 +14,7 @@ from account_health.connectors.base import Matchable, Query
 from account_health.connectors.registry import Unavailable
 from account_health.crosswalk import NOBODY, CrosswalkLine
 from account_health.errors import SourceError
+from account_health.language import count, mark, say, together
 from account_health.markup import visible
 
 if TYPE_CHECKING:
@@ -32,6 +34,7 @@ _LEGAL_FORMS = frozenset(
 )  # fmt: skip
 _CHARACTERS = 200
 _SUGGESTED = 3
+_AND, _OR = mark("{items} and {last}"), mark("{items} or {last}")
 
 
 @dataclass(frozen=True)
@@ -67,11 +70,12 @@ async def match_sources(workspace: Workspace, as_of: str | None = None) -> Match
     lines = [line for name, own in links.items() if not isinstance(own, str) for line in _lines(name, own, roster)]
     idle = {name: why for name in roster.crosswalk.crosswalk if (why := _why_idle(sources[name]))}
     problems = [
-        *(f"{source.label}: {source.problem}" for source in sources.values() if isinstance(source, Unavailable)),
-        *(f"{name}: {why}" for name, own in links.items() if (why := own if isinstance(own, str) else own.unlisted)),
-        *(f"{name}: {why}; the crosswalk does not change them." for name, why in idle.items()),
+        *((source.label, source.problem) for source in sources.values() if isinstance(source, Unavailable)),
+        *((name, why) for name, own in links.items() if (why := own if isinstance(own, str) else own.unlisted)),
+        *idle.items(),
     ]
-    return MatchedSources((*lines, *_unseen(lines, roster, idle)), (*roster.unread, *problems))
+    said = [say("{name}: {note}", name=name, note=problem) for name, problem in problems]
+    return MatchedSources((*lines, *_unseen(lines, roster, idle)), (*roster.unread, *said))
 
 
 async def _matched(source: Matchable, query: Query) -> Links | str:
@@ -80,16 +84,25 @@ async def _matched(source: Matchable, query: Query) -> Links | str:
         with anyio.move_on_after(query.seconds):
             return await source.matches(query)
     except SourceError as err:
-        return str(err)
-    within = f"No complete answer within {query.seconds:g} seconds."
-    return f"{within} Ask again later, or raise all_accounts_seconds under [gather]."
+        return err.sentence
+    return together(
+        count(
+            "No complete answer within {n} seconds.",
+            "No complete answer within {n} seconds.",
+            query.seconds or 0,
+            n=f"{query.seconds:g}",
+        ),
+        say("Ask again later, or raise all_accounts_seconds under [gather]."),
+    )
 
 
 def _why_idle(source: Connector) -> str:
     """Why a crosswalk has no effect on the source, if it has none."""
     if not isinstance(source, Matchable | Unavailable):
-        return "Its rows name their accounts themselves"
-    return "It lists accounts, so its records are accounts" if "account" in source.provides() else ""
+        return say("Its rows name their accounts themselves; the crosswalk does not change them.")
+    if "account" in source.provides():
+        return say("It lists accounts, so its records are accounts; the crosswalk does not change them.")
+    return ""
 
 
 def folded_name(name: str) -> str:
@@ -114,7 +127,7 @@ def _lines(source: str, links: Links, roster: Roster) -> Iterator[CrosswalkLine]
             confidence=link.confidence,
             evidence=link.evidence.replace("`", ""),
             record_name=_text(link.record.name),
-            account_name=names.get(link.account_id, "not in the list of accounts"),
+            account_name=names.get(link.account_id, say("not in the list of accounts")),
         )
     alike, written = _by_name(roster), roster.crosswalk.crosswalk.get(source, {})
     for record in links.unmatched:
@@ -126,9 +139,9 @@ def _lines(source: str, links: Links, roster: Roster) -> Iterator[CrosswalkLine]
         yield CrosswalkLine(
             source=source,
             record_id=record.id,
-            evidence=f"fits {_listed(rivals, ' and ')}" if rivals else "",
+            evidence=say("fits {accounts}", accounts=_listed(rivals, _AND)) if rivals else "",
             record_name=_text(record.name),
-            suggestion=_listed(suggested, " or "),
+            suggestion=_listed(suggested, _OR),
         )
 
 
@@ -138,9 +151,10 @@ def _unseen(lines: Sequence[CrosswalkLine], roster: Roster, idle: Container[str]
     for source, written in roster.crosswalk.crosswalk.items():
         for record, account in written.items():
             if source in idle:
-                yield CrosswalkLine(source, record, account or NOBODY, evidence="crosswalk; has no effect")
+                yield CrosswalkLine(source, record, account or NOBODY, evidence=say("crosswalk; has no effect"))
             elif (source, record) not in seen:
-                yield replace(_as_written(source, record, account), evidence="crosswalk; not listed by the source now")
+                unlisted = say("crosswalk; not listed by the source now")
+                yield replace(_as_written(source, record, account), evidence=unlisted)
 
 
 def _as_written(source: str, record: str, account: str, record_name: str = "") -> CrosswalkLine:
@@ -156,9 +170,12 @@ def _by_name(roster: Roster) -> Mapping[str, Sequence[str]]:
     return found
 
 
-def _listed(accounts: Sequence[str], between: str) -> str:
-    more = len(accounts) - _SUGGESTED
-    return between.join(accounts[:_SUGGESTED]) + (f"{between}{more} more" if more > 0 else "")
+def _listed(accounts: Sequence[str], pattern: str) -> str:
+    """The first accounts and how many more there are, joined by a pattern of two."""
+    shown, more = list(accounts[:_SUGGESTED]), len(accounts) - _SUGGESTED
+    if more > 0:
+        shown.append(count("{n} more", "{n} more", more))
+    return reduce(lambda items, last: say(pattern, items=items, last=last), shown) if shown else ""
 
 
 def _text(text: str) -> str:

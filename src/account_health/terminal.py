@@ -12,7 +12,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
+from account_health.language import count, mark, say
 from account_health.markup import STEERING, visible
+from account_health.model import State
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -21,6 +23,16 @@ if TYPE_CHECKING:
     from account_health.published import Published
 
 _LINE = 2000
+_STATES = {
+    State.OBSERVED: mark("observed"),
+    State.EMPTY: mark("empty"),
+    State.PARTIAL: mark("partial"),
+    State.STALE: mark("stale"),
+    State.NOT_MATCHED: mark("not matched"),
+    State.NOT_CONNECTED: mark("not connected"),
+    State.NOT_APPLICABLE: mark("not applicable"),
+    State.FAILED: mark("failed"),
+}
 
 
 def print_sources(checked: CheckedSources) -> None:
@@ -30,7 +42,7 @@ def print_sources(checked: CheckedSources) -> None:
             s.source,
             visible(s.connector, 60),
             t.table,
-            t.state.value,
+            state_word(t.state),
             str(t.rows),
             str(t.rejected),
             t.as_of.strftime("%Y-%m-%d %H:%M") if t.as_of else "",
@@ -40,17 +52,39 @@ def print_sources(checked: CheckedSources) -> None:
         for s in checked.sources
         for t in s.tables
     ]
-    print_table(("source", "connector", "table", "state", "rows", "rejected", "as of (UTC)", "API", "clock"), rows)
+    print_table(
+        (
+            say("source"),
+            say("connector"),
+            say("table"),
+            say("state"),
+            say("rows"),
+            say("rejected"),
+            say("as of (UTC)"),
+            say("API"),
+            say("clock"),
+        ),
+        rows,
+    )
     for source in checked.sources:
         for problem in (p for t in source.tables for p in t.problems):
             write(f"- {problem}")
-    known = "" if checked.accounts is None else f"{checked.accounts} accounts; "
-    aside(
-        f"{known}not connected: {', '.join(checked.not_connected) or 'none'}",
-        f"history: {checked.history}",
-        *checked.advice,
-        *checked.notices,
-    )
+    aside(_connected(checked), say("history: {history}", history=checked.history), *checked.advice, *checked.notices)
+
+
+def state_word(state: State) -> str:
+    """A state of absence as a reader sees it."""
+    return say(_STATES[state])
+
+
+def _connected(checked: CheckedSources) -> str:
+    """How many accounts are known, and what is not connected."""
+    sources = ", ".join(checked.not_connected)
+    missing = say("not connected: {sources}", sources=sources) if sources else say("not connected: none")
+    if checked.accounts is None:
+        return missing
+    accounts = count("{n} accounts", "{n} accounts", checked.accounts)
+    return say("{accounts}; {note}", accounts=accounts, note=missing)
 
 
 def print_table(names: Sequence[str], rows: Iterable[Sequence[str]]) -> None:

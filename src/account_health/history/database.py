@@ -20,6 +20,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from account_health.errors import HistoryError
 from account_health.history.migrations import MIGRATIONS, migrate, unknown
 from account_health.history.schema import migration
+from account_health.language import mark, say
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -36,7 +37,7 @@ _CONNECT_SECONDS = 3
 _WRITERS = 0x4163436F
 """The lock of all writers in PostgreSQL; any number that others do not use."""
 _OWNER_ONLY = stat.S_IRUSR | stat.S_IWUSR
-_ELSEWHERE = "Scores go on without it; see `[history]` in `account-health.toml`."
+_ELSEWHERE = mark("Scores go on without it; see `[history]` in `account-health.toml`.")
 
 
 class Database:
@@ -49,7 +50,8 @@ class Database:
     def open(cls, settings: HistorySettings, now: Callable[[], datetime]) -> Database:
         """Opens the store, which is made or brought up to date where needed; raises HistoryError."""
         if settings.problem:
-            raise HistoryError(f"The history cannot be used: {settings.problem}", _ELSEWHERE)
+            problem = say("The history cannot be used: {problem}", problem=settings.problem)
+            raise HistoryError(problem, say(_ELSEWHERE))
         database = cls(_engine(settings))
         try:
             with database.reading() as connection:
@@ -89,7 +91,8 @@ class Database:
 def _is_current(connection: Connection) -> bool:
     if newer := unknown(connection):
         raise HistoryError(
-            f"The history was written by a newer version of account-health ({newer[-1]}).", "Upgrade account-health."
+            say("The history was written by a newer version of account-health ({version}).", version=newer[-1]),
+            say("Upgrade account-health."),
         )
     return len(connection.execute(select(migration.c.name)).all()) == len(MIGRATIONS)
 
@@ -100,7 +103,7 @@ def _engine(settings: HistorySettings) -> Engine:
     try:
         url = _parsed(settings.url.get_secret_value())
         if url.get_backend_name() != "postgresql":
-            raise HistoryError("The address of the history is none of PostgreSQL.", "Write postgresql://...")
+            raise HistoryError(say("The address of the history is none of PostgreSQL."), say("Write postgresql://..."))
         # psycopg 3, whatever driver the address names; a connection that the server has dropped is replaced unnoticed.
         return create_engine(
             url.set(drivername="postgresql+psycopg"),
@@ -111,12 +114,13 @@ def _engine(settings: HistorySettings) -> Engine:
     except (ArgumentError, NoSuchModuleError, ValueError):
         # Not even the cause is kept: whoever mistakes the place of the password finds it in the words of the driver.
         raise HistoryError(
-            "The address of the history cannot be read.",
-            "Write postgresql://USER:PASSWORD@HOST/DATABASE, and %40 for an @ in the password.",
+            say("The address of the history cannot be read."),
+            say("Write postgresql://USER:PASSWORD@HOST/DATABASE, and %40 for an @ in the password."),
         ) from None
     except ImportError as err:
         raise HistoryError(
-            "The driver of PostgreSQL is not installed.", "Install it: pip install 'account-health[postgres]'."
+            say("The driver of PostgreSQL is not installed."),
+            say("Install it: pip install 'account-health[postgres]'."),
         ) from err
 
 
@@ -129,13 +133,18 @@ def _parsed(address: str) -> URL:
 
 def _sqlite(settings: HistorySettings) -> Engine:
     if settings.path is None:
-        raise HistoryError("There is no place for a history.", "Name one: [history] path in account-health.toml.")
+        raise HistoryError(
+            say("There is no place for a history."), say("Name one: [history] path in account-health.toml.")
+        )
     try:
         settings.path.parent.mkdir(parents=True, exist_ok=True)
         # Whom a company may lose is nobody else's business on this machine.
         os.close(os.open(settings.path, os.O_CREAT | os.O_RDWR, _OWNER_ONLY))
     except OSError as err:
-        raise HistoryError(f"The history {settings.path} cannot be opened: {err.strerror}.", _ELSEWHERE) from err
+        raise HistoryError(
+            say("The history {path} cannot be opened: {problem}.", path=settings.path, problem=err.strerror),
+            say(_ELSEWHERE),
+        ) from err
     engine = create_engine(
         URL.create("sqlite", database=str(settings.path)), connect_args={"timeout": _BUSY_SECONDS}, hide_parameters=True
     )
@@ -180,32 +189,34 @@ def _faults() -> Iterator[None]:
     try:
         yield
     except DBAPIError as err:
-        raise HistoryError(f"The history cannot be used: {_said(err)}.", _ELSEWHERE) from None
+        problem = say("The history cannot be used: {cause}.", cause=_said(err))
+        raise HistoryError(problem, say(_ELSEWHERE)) from None
     except (KeyError, TypeError, ValueError) as err:  # of values that nobody wrote like that
-        raise HistoryError("The history cannot be used: what it holds cannot be read.", _ELSEWHERE) from err
+        problem = say("The history cannot be used: what it holds cannot be read.")
+        raise HistoryError(problem, say(_ELSEWHERE)) from err
     except PoolTimeout as err:
-        raise HistoryError("The history cannot be used: every connection is busy.", _ELSEWHERE) from err
+        raise HistoryError(say("The history cannot be used: every connection is busy."), say(_ELSEWHERE)) from err
 
 
 _CAUSES = {
-    "disk is full": "the disk is full",
-    "no space left": "the disk is full",
-    "disk i/o": "the disk cannot be written",
-    "readonly": "it may only be read",
-    "lock timeout": "somebody else has been writing for too long",
-    "locked": "somebody else has been writing for too long",
-    "malformed": "the file is damaged",
-    "not decode": "the file is damaged",
-    "not a database": "the file is no history",
-    "unable to open": "the file cannot be opened",
-    "password": "the database does not accept the credentials",
-    "permission": "the database does not allow it",
-    "does not exist": "there is no such database, table or user",
-    "terminat": "the database has closed the connection",
-    "connect": "the database cannot be reached",
+    "disk is full": mark("the disk is full"),
+    "no space left": mark("the disk is full"),
+    "disk i/o": mark("the disk cannot be written"),
+    "readonly": mark("it may only be read"),
+    "lock timeout": mark("somebody else has been writing for too long"),
+    "locked": mark("somebody else has been writing for too long"),
+    "malformed": mark("the file is damaged"),
+    "not decode": mark("the file is damaged"),
+    "not a database": mark("the file is no history"),
+    "unable to open": mark("the file cannot be opened"),
+    "password": mark("the database does not accept the credentials"),
+    "permission": mark("the database does not allow it"),
+    "does not exist": mark("there is no such database, table or user"),
+    "terminat": mark("the database has closed the connection"),
+    "connect": mark("the database cannot be reached"),
 }
 
 
 def _said(err: DBAPIError) -> str:
     words = str(err.orig).casefold()
-    return next((cause for part, cause in _CAUSES.items() if part in words), type(err.orig).__name__)
+    return next((say(cause) for part, cause in _CAUSES.items() if part in words), type(err.orig).__name__)

@@ -15,6 +15,7 @@ from mcp.server.mcpserver.tools import Tool
 from pydantic import ValidationError
 
 from account_health.errors import AccountHealthError
+from account_health.language import count, say
 from account_health.markup import visible
 
 _FAULTS_SHOWN = 5
@@ -92,7 +93,7 @@ class StrictTool(Tool):
         except ToolError as err:
             cause = err.__cause__
             if isinstance(cause, AccountHealthError):
-                raise ToolError(str(cause)) from cause
+                raise ToolError(cause.sentence) from cause
             if isinstance(cause, ValidationError) and not isinstance(err, UnexpectedToolError):
                 raise ToolError(self._refusal(cause)) from cause
             raise
@@ -101,9 +102,12 @@ class StrictTool(Tool):
         faults = error.errors(include_url=False, include_input=False, include_context=False)
         lines = []
         for fault in faults[:_FAULTS_SHOWN]:
-            place = visible(".".join(str(part) for part in fault["loc"]) or "arguments", _PLACE_CHARACTERS)
-            lines.append(f"- {place}: {'unknown argument' if fault['type'] == 'extra_forbidden' else fault['msg']}")
+            place = visible(".".join(str(part) for part in fault["loc"]) or say("arguments"), _PLACE_CHARACTERS)
+            note = say("unknown argument") if fault["type"] == "extra_forbidden" else fault["msg"]
+            lines.append("- " + say("{name}: {note}", name=place, note=note))
         if len(faults) > _FAULTS_SHOWN:
-            lines.append(f"- and {len(faults) - _FAULTS_SHOWN} more")
-        known = ", ".join(self.parameters.get("properties", {})) or "none"
-        return "Invalid arguments:\n" + "\n".join(lines) + f"\nKnown arguments: {known}."
+            lines.append("- " + count("and {n} more", "and {n} more", len(faults) - _FAULTS_SHOWN))
+        told, known = "\n".join(lines), ", ".join(self.parameters.get("properties", {}))
+        if not known:
+            return say("Invalid arguments:\n{faults}\nKnown arguments: none.", faults=told)
+        return say("Invalid arguments:\n{faults}\nKnown arguments: {known}.", faults=told, known=known)

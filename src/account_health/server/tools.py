@@ -11,6 +11,7 @@ from pydantic_core import PydanticCustomError
 
 from account_health.checked import CheckedSources
 from account_health.fetched import FetchedInputs
+from account_health.language import say
 from account_health.model import Assessment
 from account_health.search import FoundAccounts
 from account_health.server.answering import reading, structured
@@ -33,6 +34,7 @@ from account_health.server.portfolio_tools import (
     list_at_risk_accounts,
     list_health_changes,
 )
+from account_health.server.publishing_tools import publishing_tools
 from account_health.server.strict import StrictTool
 from account_health.server.writing_tools import writing_tools
 
@@ -46,7 +48,7 @@ def _plainly(value: Any, validate: ValidatorFunctionWrapHandler) -> Any:
         return validate(value)
     except ValidationError as err:
         raise PydanticCustomError(
-            "supplied_value", "Give a number, true or false, or a level by name; leave out what is not known"
+            "supplied_value", say("Give a number, true or false, or a level by name; leave out what is not known")
         ) from err
 
 
@@ -185,10 +187,11 @@ async def check_sources(ctx: Context[Desk], as_of: AsOf = "") -> Annotated[CallT
     return structured(await source_check.check_sources(ctx.request_context.lifespan_context.workspace(), as_of))
 
 
-def tools(writes: Writes = "off", records: bool = False) -> list[StrictTool]:
+def tools(writes: Writes = "off", records: bool = False, publishes: bool = False) -> list[StrictTool]:
     """Every tool of the server, one line each; those that write only where they may.
 
-    `records`: answers about one account are kept in the history, so these tools do not only read.
+    `records`: answers about one account are kept in the history, so these tools do not only read. `publishes`: it is
+    configured where health is written back to.
     """
     return [
         reading("Find accounts", find_accounts),
@@ -202,4 +205,5 @@ def tools(writes: Writes = "off", records: bool = False) -> list[StrictTool]:
         reading("Explain change", explain_change),
         reading("List health changes", list_health_changes),
         *writing_tools(writes),
+        *publishing_tools(writes, publishes=publishes),
     ]

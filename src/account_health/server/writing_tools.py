@@ -14,6 +14,7 @@ from pydantic import BaseModel, Field
 
 from account_health.chronicle import Phase
 from account_health.errors import CallerError
+from account_health.language import say
 from account_health.said import FlagWish, Prepared, SaidOfAccount, StatusWish
 from account_health.server.answering import structured, writing
 from account_health.server.arguments import AccountArgument
@@ -77,18 +78,19 @@ async def prepared_flag(
 
 def _question(ctx: Context[Desk], prepared: Prepared) -> Elicit[Confirmation] | Confirmation:
     """Asks a person; a client that cannot is told so by the tool, in words that a model can read."""
-    if not _can_ask(ctx):
+    if not can_ask(ctx):
         return Confirmation(write=False)
     activity = prepared.activity
-    why = f"\nDescription: {activity.description}" if activity.description else ""
-    return Elicit(
-        f"Write down for {prepared.sentence}?{why}\nSaid by: {activity.author}\n"
-        f"Last change on record: no. {prepared.last}.",
-        Confirmation,
-    )
+    lines = [
+        say("Write down for {sentence}?", sentence=prepared.sentence),
+        *([say("Description: {note}", note=activity.description)] if activity.description else ()),
+        say("Said by: {author}", author=activity.author),
+        say("Last change on record: no. {number}.", number=prepared.last),
+    ]
+    return Elicit("\n".join(lines), Confirmation)
 
 
-def _can_ask(ctx: Context[Desk]) -> bool:
+def can_ask(ctx: Context[Desk]) -> bool:
     """Whether the client can show a person a form; one that says nothing of its means of asking shows forms."""
     capabilities = ctx.client_capabilities
     asking = capabilities.elicitation if capabilities else None
@@ -111,13 +113,15 @@ async def ask_flag(
 
 async def _written(ctx: Context[Desk], prepared: Prepared, answer: ElicitationResult[Confirmation]) -> CallToolResult:
     """Writes what a person confirmed; raises CallerError where nobody did."""
-    if not _can_ask(ctx):
+    if not can_ask(ctx):
         raise CallerError(
-            "A person has to confirm this, and this client cannot ask one. Nothing was written.",
-            "Use the command line (account-health status set, account-health flag), or a client with elicitation.",
+            say("A person has to confirm this, and this client cannot ask one. Nothing was written."),
+            say("Use the command line (account-health status set, account-health flag), or a client with elicitation."),
         )
     if not isinstance(answer, AcceptedElicitation) or not answer.data.write:
-        raise CallerError("The person did not confirm it. Nothing was written.", "Ask again only if they want it.")
+        raise CallerError(
+            say("The person did not confirm it. Nothing was written."), say("Ask again only if they want it.")
+        )
     return await _write(ctx, prepared)
 
 
