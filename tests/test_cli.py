@@ -15,17 +15,19 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 import pytest
+from typer.main import get_command
 from typer.testing import CliRunner
 
 from account_health import cli
 from account_health import config as configuration
+from account_health import language as tongues
 from account_health.cli import asking
 from account_health.policy import load_policy
 from doors import CANARY, DAY, clock, configured, run
 from moving import history_of, rows_in
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from typer.testing import Result
 
@@ -35,6 +37,33 @@ ACCOUNTS = "account_id,name,domains,renewal_date\nA-1,Acme,acme.example,2026-12-
 FRESH = "account_id,name,updated_at\nA-1,Acme,2026-11-20\n"
 HOSTILE = "\x1b]0;owned\x07\x1b[31mRed\x9b2J\u202e\x08\x00"
 TABLE_HEADER = "id\tname\tscore\tband\ttier\tflags\trenewal"
+ESPERANTO = """
+msgid "There is no such vocabulary."
+msgstr "Ne ekzistas tia vortaro."
+
+msgid "The configuration {path} cannot be read: {problem}."
+msgstr "La agordo {path} ne legeblas: {problem}."
+
+msgid "{shown} of {n} accounts"
+msgid_plural "{shown} of {n} accounts"
+msgstr[0] "{shown} el {n} konto"
+msgstr[1] "{shown} el {n} kontoj"
+
+msgid "{n} flags"
+msgid_plural "{n} flags"
+msgstr[0] "{n} averto"
+msgstr[1] "{n} avertoj"
+
+msgid "Wrote {path}."
+msgstr "Skribis {path}."
+
+msgid "None"
+msgstr "Nenio"
+
+msgctxt "pipeline"
+msgid "Fair"
+msgstr "Meza"
+"""
 CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2066-\u2069]")
 
 
@@ -61,6 +90,17 @@ def ask_recorded(
     monkeypatch.chdir(recorded_copy.folder)
     monkeypatch.setattr(asking, "now", clock)
     return ask
+
+
+@pytest.fixture
+def esperanto(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Besides English there is Esperanto, as far as these tests speak it, and nothing else."""
+    (tmp_path / "languages").mkdir()
+    (tmp_path / "languages" / "eo.po").write_text(ESPERANTO, "utf-8")
+    monkeypatch.setattr(tongues, "_FOLDER", tmp_path / "languages")
+    tongues.language.cache_clear()
+    yield
+    tongues.language.cache_clear()
 
 
 def done(result: Result) -> str:
@@ -671,3 +711,81 @@ def test_nothing_needs_a_network_or_a_home(tmp_path: Path) -> None:
 def test_the_module_and_the_command_are_one() -> None:
     (command,) = entry_points(group="console_scripts", name="account-health")
     assert command.load() is cli.main is import_module("account_health.__main__").main
+
+
+# --- Language ---------------------------------------------------------------------------------------------------------
+
+
+def test_every_command_that_says_words_takes_a_language() -> None:
+    def silent(command: Any, path: str) -> list[str]:
+        if hasattr(command, "commands"):
+            return [name for key, part in command.commands.items() for name in silent(part, f"{path} {key}".strip())]
+        return [] if any("--language" in option.opts for option in command.params) else [path]
+
+    assert silent(get_command(cli.app), "") == ["serve"]
+
+
+@pytest.mark.usefixtures("esperanto")
+def test_what_is_said_is_said_in_the_asked_language(ask: Callable[..., Result], tmp_path: Path) -> None:
+    assert ask("list", "--demo", "--language", "eo", "--limit", "2").stderr.startswith("2 el 13 kontoj\n")
+    text = failed(ask("report", "northwind", "--demo", "--language", "eo", "--vocabulary", "klingon"), 4)
+    assert text.startswith("Ne ekzistas tia vortaro. Vocabularies: ")
+    assert done(ask("policy", "check", "--language", "eo")).endswith(" avertoj\n")
+    assert ask("init", tmp_path / "new", "--language", "eo").stderr.startswith("Skribis ")
+
+
+@pytest.mark.usefixtures("esperanto")
+def test_without_one_the_configuration_s_language_is_spoken(ask: Callable[..., Result], tmp_path: Path) -> None:
+    configured(tmp_path, 'language = "eo"\n[sources.files]\nconnector = "files"\nfolder = "."', account=ACCOUNTS)
+
+    assert ask("list").stderr.startswith("2 el 2 kontoj\n")
+    assert failed(ask("list", "--vocabulary", "klingon"), 4).startswith("Ne ekzistas tia vortaro.")
+    assert done(ask("policy", "check")).endswith(" avertoj\n")
+    assert ask("list", "--language", "en").stderr.startswith("2 of 2 accounts\n")
+    assert failed(ask("list", "--language", "en", "--vocabulary", "klingon"), 4).startswith("There is no such voc")
+    assert done(ask("policy", "check", "--language", "en")).endswith(" flags\n")
+    assert ask("list", "--demo").stderr.startswith("13 of 13 accounts\n")
+
+
+@pytest.mark.usefixtures("esperanto")
+def test_a_named_policy_is_checked_in_the_configuration_s_language_even_if_that_is_broken(
+    ask: Callable[..., Result], tmp_path: Path
+) -> None:
+    (tmp_path / "own.toml").write_text('extends = "default"\nname = "own"\n', "utf-8")
+    configured(tmp_path, 'language = "eo"\n[sources.demo]\nconnector = "demo"')
+    assert done(ask("policy", "check", "own.toml")).endswith(" avertoj\n")
+    configured(tmp_path, 'language = "eo"\ncolour = 1')
+    assert done(ask("policy", "check", "own.toml")).endswith(" flags\n")
+
+
+@pytest.mark.usefixtures("esperanto")
+def test_a_faulty_configuration_is_named_in_the_asked_language(ask: Callable[..., Result]) -> None:
+    text = failed(ask("list", "--config", "nowhere.toml", "--language", "eo"), 3)
+    assert text.startswith("La agordo nowhere.toml ne legeblas: ")
+
+
+@pytest.mark.usefixtures("esperanto")
+@pytest.mark.parametrize(
+    "arguments",
+    [("demo",), ("list", "--demo"), ("list", "--config", "nowhere.toml"), ("policy", "check"), ("init", "new")],
+)
+def test_a_language_that_is_not_there_leaves_with_4_before_anything_is_done(
+    ask: Callable[..., Result], tmp_path: Path, arguments: tuple[str, ...]
+) -> None:
+    assert failed(ask(*arguments, "--language", "tlh"), 4) == "There is no such language. Languages: en, eo.\n"
+    assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.usefixtures("esperanto")
+def test_a_status_is_set_in_the_words_of_a_language_and_kept_in_those_of_the_policy(ask: Callable[..., Result]) -> None:
+    def set_to(word: str) -> Any:
+        return parsed(ask("status", "set", "northwind", word, "--demo", "--language", "eo", "--format", "json"))
+
+    for word in ("meza", "Fair"):
+        said = set_to(word)
+        assert said["manual_status"]["status"] == "Fair"
+        assert said["sentence"].startswith("Northwind Traders: Meza (")
+    assert "manual_status" not in set_to("nenio")
+    assert "Statuses: Good, Fair, Poor; None withdraws one." in failed(
+        ask("status", "set", "northwind", "meza", "--demo"), 4
+    )

@@ -22,10 +22,20 @@ from account_health.config import (
     load_config,
 )
 from account_health.errors import ConfigurationError, SourceError
+from account_health.language import read, retold, speaking
 from account_health.model import Source, State
 from beacon import CRM, DESK, FILES, TOKEN, Beacon, opened, two_customers
 
 CANARY = "s3cr3t-canary"
+ESPERANTO = read(
+    "eo",
+    b"""msgid "unknown key"
+msgstr "nekonata"
+
+msgid "The environment variable {variable} is not set."
+msgstr "La variablo {variable} ne estas."
+""",
+)
 
 
 @pytest.fixture
@@ -390,3 +400,38 @@ def test_a_crosswalk_and_domains_that_accounts_share_are_settings(tmp_path: Path
 def test_a_shared_domain_that_is_none_is_refused(tmp_path: Path, text: str) -> None:
     with pytest.raises(ConfigurationError, match=r"shared_domains: .* is no domain of a company"):
         opened(tmp_path, Beacon(), f'shared_domains = ["{text}"]\n{FILES}')
+
+
+# --- Language ---------------------------------------------------------------------------------------------------------
+
+
+def test_english_is_spoken_unless_the_configuration_says_otherwise(tmp_path: Path) -> None:
+    assert _loaded(tmp_path, FILES).language == DEMO.language == "en"
+    assert _loaded(tmp_path, f'language = "en-GB"\n{FILES}').language == "en-GB"
+    assert opened(tmp_path, Beacon(), f'language = "en-GB"\n{FILES}').language == "en-GB"
+
+
+@pytest.mark.parametrize("code", ["tlh", "", "e", "../en", CANARY])
+def test_a_language_that_is_not_there_is_refused_with_those_there_are(tmp_path: Path, code: str) -> None:
+    fault = _fault(tmp_path, f'language = "{code}"\n{FILES}')
+
+    assert "\n- language: there is no such language; there is en" in fault
+    assert CANARY not in fault
+
+
+def test_a_language_is_written_as_text(tmp_path: Path) -> None:
+    assert "- language: Input should be a valid string" in _fault(tmp_path, f"language = 1\n{FILES}")
+
+
+def test_a_fault_is_named_in_the_language_that_is_spoken(tmp_path: Path) -> None:
+    with speaking(ESPERANTO):
+        fault = _fault(tmp_path, f"polcy = 1\n{FILES}")
+
+    assert "\n- polcy: nekonata\n" in fault
+
+
+def test_a_missing_secret_is_told_in_the_language_of_whoever_asks_later(tmp_path: Path) -> None:
+    (problem,) = _desk(tmp_path, '{ env = "DESK_TOKEN" }').missing
+    with speaking(ESPERANTO):
+        assert retold(problem) == "token: La variablo DESK_TOKEN ne estas."
+    assert retold(problem) == "token: The environment variable DESK_TOKEN is not set."

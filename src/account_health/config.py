@@ -16,9 +16,10 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import platformdirs
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
 
 from account_health.errors import ConfigurationError, NotConfigured, faults
+from account_health.language import ENGLISH, UnknownLanguage, language, say
 from account_health.secret_places import secret_at
 
 FILE_NAME = "account-health.toml"
@@ -65,8 +66,18 @@ class GatherSettings(BaseModel):
 def _no_text(value: Any) -> Any:
     if isinstance(value, str):
         # A ValueError echoes nothing: a password may stand in the value.
-        raise ValueError('write { env = "NAME" } or { file = "PATH" }, never the address itself')  # noqa: TRY004 - pydantic
+        raise ValueError(say('write { env = "NAME" } or { file = "PATH" }, never the address itself'))  # noqa: TRY004 - pydantic
     return value
+
+
+def _spoken(code: str) -> str:
+    try:
+        language(code)
+    except UnknownLanguage as err:
+        raise ValueError(
+            say("there is no such language; there is {languages}", languages=", ".join(err.known))
+        ) from err
+    return code
 
 
 class HistoryTable(BaseModel):
@@ -119,6 +130,7 @@ class Config:
     crosswalk: Path | None = None
     shared_domains: tuple[str, ...] = ()
     history: HistorySettings = field(default_factory=HistorySettings)
+    language: str = ENGLISH
     writes: Writes = "off"
     publish: tuple[SourceConfig, ...] = ()
     """Every `[publish.NAME]` table, as a source whose connector has that name too."""
@@ -154,6 +166,10 @@ class ConfigFile(BaseModel):
     )
     gather: GatherSettings = Field(default=GatherSettings(), description="Deadlines, and how long answers are kept")
     history: HistoryTable = Field(default=HistoryTable(), description="Where assessments are kept, and how long")
+    language: Annotated[str, AfterValidator(_spoken)] = Field(
+        default=ENGLISH,
+        description="What people read is said in this language, e.g. `fr`, unless a question asks for another",
+    )
     writes: Writes = Field(
         default="off",
         description="Tools that write: `off` there are none, `confirm` a person confirms each write, `allow` the "
@@ -190,8 +206,8 @@ def find_config(
         if (folder / FILE_NAME).is_file():
             return folder / FILE_NAME
     raise NotConfigured(
-        "There is no configuration, so no source is connected.",
-        "Run `account-health init` to write account-health.toml, or add --demo to try the demo accounts.",
+        say("There is no configuration, so no source is connected."),
+        say("Run `account-health init` to write account-health.toml, or add --demo to try the demo accounts."),
     )
 
 
@@ -200,24 +216,15 @@ def load_config(path: Path, environment: Mapping[str, str] = os.environ) -> Conf
 
     A secret that is missing is the fault of one source and not of the configuration: the others still answer.
     """
-    try:
-        document = tomllib.loads(path.read_text("utf-8"))
-    except OSError as err:
-        raise ConfigurationError(
-            f"The configuration {path} cannot be read: {err.strerror}.", "Check the path, or run `account-health init`."
-        ) from err
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as err:
-        raise ConfigurationError(
-            f"The configuration {path} is not valid TOML: {err}.", "Correct the line named above."
-        ) from err
-    folder = path.resolve().parent
+    document, folder = _document(path), path.resolve().parent
     kept, problem = _looked_up(document.get("history"), folder, environment)
     try:
         file = ConfigFile.model_validate(document | ({"history": kept} if "history" in document else {}))
     except ValidationError as err:
         lines = "\n".join(f"- {line}" for line in faults(err))
         raise ConfigurationError(
-            f"The configuration {path} cannot be used:\n{lines}\n", "See REFERENCE.md for every setting."
+            say("The configuration {path} cannot be used:\n{faults}\n", path=path, faults=lines),
+            say("See REFERENCE.md for every setting."),
         ) from err
     return Config(
         folder=folder,
@@ -228,6 +235,7 @@ def load_config(path: Path, environment: Mapping[str, str] = os.environ) -> Conf
         crosswalk=folder / file.crosswalk if file.crosswalk else None,
         shared_domains=file.shared_domains,
         history=_history(file.history, path.resolve(), problem),
+        language=file.language,
         writes=file.writes,
         publish=tuple(
             _source(name, SourceTable.model_validate({**table, "connector": name}), folder, environment)
@@ -235,6 +243,21 @@ def load_config(path: Path, environment: Mapping[str, str] = os.environ) -> Conf
         ),
         path=path,
     )
+
+
+def _document(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text("utf-8"))
+    except OSError as err:
+        raise ConfigurationError(
+            say("The configuration {path} cannot be read: {problem}.", path=path, problem=err.strerror),
+            say("Check the path, or run `account-health init`."),
+        ) from err
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as err:
+        raise ConfigurationError(
+            say("The configuration {path} is not valid TOML: {problem}.", path=path, problem=str(err)),
+            say("Correct the line named above."),
+        ) from err
 
 
 def current_user() -> str:
@@ -273,5 +296,5 @@ def _source(name: str, table: SourceTable, folder: Path, environment: Mapping[st
         if isinstance(value, dict) and len(value) == 1 and next(iter(value)) in ("env", "file"):
             secret, problem = secret_at(value, folder, environment)
             settings[key] = SecretStr(secret)
-            problems |= {key: f"{key}: {problem}"} if problem else {}
+            problems |= {key: say("{name}: {note}", name=key, note=problem)} if problem else {}
     return SourceConfig(name, table.connector, settings).lacking(problems)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from account_health.config import FILE_NAME
 from account_health.connectors.registry import available, load
 from account_health.errors import CallerError, ConfigurationError, SourceError
+from account_health.language import say
 from account_health.settings_form import form
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ STARTER = """\
 # crosswalk = "crosswalk.csv" # which record of a live source belongs to which account: account-health sources match
 # shared_domains = ["agency.example"]  # domains that several accounts use; nothing is matched by them
 # writes = "confirm"          # lets assistants set a status, each time after a person has confirmed it
+# language = "fr"             # what people read is said in it; default: English
 
 # [gather]
 # deadline_seconds = 10       # how long a question about one account waits for its sources
@@ -71,7 +73,10 @@ def starter(kinds: Sequence[str] = ()) -> str:
     """The starter, with every setting of the named live connectors; raises CallerError for a kind that is not there."""
     live = [kind for kind in available() if kind not in ("demo", "files")]
     if unknown := [kind for kind in kinds if kind not in live]:
-        raise CallerError(f"There is no live connector {unknown[0]!r}.", f"Installed: {', '.join(live) or 'none'}.")
+        raise CallerError(
+            say("There is no live connector {connector}.", connector=repr(unknown[0])),
+            say("Installed: {connectors}.", connectors=", ".join(live)) if live else say("Installed: none."),
+        )
     # Whoever starts with live systems may have no files, and an empty folder would make every answer partial.
     about_files = STARTER.replace(_FILES, textwrap.indent(_FILES, "# ")) if kinds else STARTER
     return "\n".join([about_files, *(_section(kind) for kind in kinds)]) + _LIVE.format(kinds=", ".join(live) or "none")
@@ -92,10 +97,14 @@ def write_starter(folder: Path, kinds: Sequence[str] = (), *, force: bool = Fals
     path = folder / FILE_NAME
     text = starter(kinds)
     if path.exists() and not force:
-        raise ConfigurationError(f"{path} exists already.", "Edit it, or overwrite it with --force.")
+        raise ConfigurationError(
+            say("{path} exists already.", path=path), say("Edit it, or overwrite it with --force.")
+        )
     try:
         (folder if kinds else folder / "data").mkdir(parents=True, exist_ok=True)
         path.write_text(text, "utf-8")
     except OSError as err:
-        raise ConfigurationError(f"{path} cannot be written: {err.strerror}.", "Choose another folder.") from err
+        raise ConfigurationError(
+            say("{path} cannot be written: {error}.", path=path, error=err.strerror), say("Choose another folder.")
+        ) from err
     return path

@@ -23,6 +23,7 @@ from account_health.errors import AccountNotFound, CallerError, HistoryError, So
 from account_health.explain import DEMO_NOTICE, explain
 from account_health.gather import Gatherer
 from account_health.identity import Known
+from account_health.language import count, say, together, word
 from account_health.memory import Memory
 from account_health.policy import Policy, load_policy
 from account_health.readings import record_account
@@ -71,7 +72,12 @@ class Workspace:
     @property
     def notices(self) -> tuple[str, ...]:
         """What every answer of this workspace has to say, e.g. that its accounts are fictional."""
-        return (DEMO_NOTICE,) if self.config.is_demo else ()
+        return (say(DEMO_NOTICE),) if self.config.is_demo else ()
+
+    @property
+    def language(self) -> str:
+        """The code of the language that is spoken unless a question asks for another."""
+        return self.config.language
 
     def instant(self, as_of: str | None = None) -> datetime:
         """The asked instant: as given, else the configured day of a frozen export, else now; naive UTC."""
@@ -96,7 +102,9 @@ class Workspace:
         except AccountNotFound as err:
             if not roster.unread:
                 raise
-            raise SourceError(f"The account was not found, but not all are listed: {roster.unread[0]}") from err
+            raise SourceError(
+                say("The account was not found, but not all are listed: {problem}", problem=roster.unread[0])
+            ) from err
 
     async def inputs(self, as_of: datetime, accounts: Sequence[str] | None = None) -> Inputs:
         """The gathered inputs, before anything is computed from them."""
@@ -146,7 +154,8 @@ class Workspace:
         try:
             await record_account(self.memory, evaluation, self.policy, self.user)
         except HistoryError as err:
-            return assessment.model_copy(update={"notices": (*assessment.notices, f"Not recorded: {err}")})
+            unrecorded = say("Not recorded: {problem}", problem=err.sentence)
+            return assessment.model_copy(update={"notices": (*assessment.notices, unrecorded)})
         return assessment
 
 
@@ -166,7 +175,7 @@ async def assess_supplied(
         metric: (policy.metrics[metric].source, _number(metric, value, policy))
         for metric, value in _known(values, policy)
     }
-    source = Supplied(name.strip() or "Supplied account", checked)
+    source = Supplied(name.strip() or say("Supplied account"), checked)
     gatherer = Gatherer([source], open_database(), clock=lambda: as_of.replace(tzinfo=UTC))
     return (await assess(gatherer, policy, as_of))[0]
 
@@ -175,28 +184,37 @@ def _known(values: Mapping[str, SuppliedValue], policy: Policy) -> list[tuple[st
     unknown = [metric for metric in values if metric not in policy.metrics]
     if not values or unknown:
         near = nearest_words(unknown[0], policy.metrics) if unknown else []
-        hint = f" Nearest: {', '.join(near)}." if near else ""
-        problem = f"{len(unknown)} of the metrics are not in the policy." if unknown else "No metric values were given."
-        raise CallerError(problem, f"{hint} Known metrics: {', '.join(policy.metrics)}.".strip())
+        hint = say("Nearest: {metrics}.", metrics=", ".join(near)) if near else ""
+        number = len(unknown)
+        raise CallerError(
+            count("{n} of the metrics are not in the policy.", "{n} of the metrics are not in the policy.", number)
+            if unknown
+            else say("No metric values were given."),
+            together(hint, say("Known metrics: {metrics}.", metrics=", ".join(policy.metrics))),
+        )
     return list(values.items())
 
 
 def _number(metric: str, value: SuppliedValue, policy: Policy) -> float:
     """The number a value stands for; levels may be given by name, and true or false are the levels yes and no."""
     levels = policy.metrics[metric].levels
+    known = say("Levels: {levels}.", levels=", ".join(levels))
     if isinstance(value, bool):
         value = "yes" if value else "no"
     if isinstance(value, str):
+        if not levels:
+            unit = word("unit", policy.metrics[metric].unit)
+            raise CallerError(say("{metric} must be a number.", metric=metric), say("Its unit is {unit}.", unit=unit))
         if value.casefold() not in levels:
-            raise CallerError(
-                f"{metric} has no such level." if levels else f"{metric} must be a number.",
-                f"Levels: {', '.join(levels)}." if levels else f"Its unit is {policy.metrics[metric].unit}.",
-            )
+            raise CallerError(say("{metric} has no such level.", metric=metric), known)
         return float(levels.index(value.casefold()))
     if not math.isfinite(value):
-        raise CallerError(f"{metric} must be finite.", "Leave out what is not known.")
+        raise CallerError(say("{metric} must be finite.", metric=metric), say("Leave out what is not known."))
     if not policy.metrics[metric].allows(value) and not levels:
-        raise CallerError(f"{metric} must be {policy.metrics[metric].bounds}.", "Leave out what is not known.")
+        bounds = policy.metrics[metric].bounds
+        raise CallerError(
+            say("{metric} must be {bounds}.", metric=metric, bounds=bounds), say("Leave out what is not known.")
+        )
     if levels and value not in range(len(levels)):
-        raise CallerError(f"{metric} has no level {value:g}.", f"Levels: {', '.join(levels)}.")
+        raise CallerError(say("{metric} has no level {value}.", metric=metric, value=f"{value:g}"), known)
     return float(value)

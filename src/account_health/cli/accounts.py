@@ -14,6 +14,7 @@ from account_health.cli.asking import (
     DemoOption,
     Format,
     FormatOption,
+    LanguageOption,
     LimitOption,
     OwnerOption,
     SegmentOption,
@@ -22,7 +23,8 @@ from account_health.cli.asking import (
     configured,
 )
 from account_health.errors import CallerError
-from account_health.terminal import aside, print_json, print_table, write
+from account_health.language import count, say
+from account_health.terminal import aside, print_json, print_table, state_word, write
 
 if TYPE_CHECKING:
     from account_health.workspace import Workspace
@@ -32,9 +34,14 @@ DEMO_ACCOUNT = "northwind"
 
 
 @app.command()
-def demo(as_of: AsOfOption = "", vocabulary: VocabularyOption = "", output: FormatOption = Format.MD) -> None:
+def demo(
+    as_of: AsOfOption = "",
+    vocabulary: VocabularyOption = "",
+    output: FormatOption = Format.MD,
+    language: LanguageOption = "",
+) -> None:
     """Print the full summary of one of the embedded demo accounts."""
-    _report(DEMO_ACCOUNT, as_of, output, configured(None, is_demo=True), vocabulary)
+    _report(DEMO_ACCOUNT, as_of, output, configured(None, is_demo=True), vocabulary, language)
 
 
 @app.command()
@@ -45,9 +52,10 @@ def report(
     output: FormatOption = Format.MD,
     config: ConfigOption = None,
     is_demo: DemoOption = False,
+    language: LanguageOption = "",
 ) -> None:
     """Print the health summary of one account, risk flags first."""
-    _report(account, as_of, output, configured(config, is_demo=is_demo), vocabulary)
+    _report(account, as_of, output, configured(config, is_demo=is_demo), vocabulary, language)
 
 
 @app.command("list")
@@ -67,6 +75,7 @@ def list_accounts(
     output: FormatOption = Format.MD,
     config: ConfigOption = None,
     is_demo: DemoOption = False,
+    language: LanguageOption = "",
 ) -> None:
     """List accounts with score, band, tier and raised flags."""
     from account_health.search import Wanted, as_table, columns, search
@@ -79,9 +88,10 @@ def list_accounts(
             return
         rows = as_table(found)
         print_table(columns(found), rows)
-        aside(f"{len(rows)} of {found.total} accounts", *found.notices)
+        total = count("{shown} of {n} accounts", "{shown} of {n} accounts", found.total, shown=len(rows))
+        aside(total, *found.notices)
 
-    ask_workspace(configured(config, is_demo=is_demo), ask)
+    ask_workspace(configured(config, is_demo=is_demo), ask, language)
 
 
 @app.command()
@@ -93,29 +103,35 @@ def inputs(
     output: FormatOption = Format.JSON,
     config: ConfigOption = None,
     is_demo: DemoOption = False,
+    language: LanguageOption = "",
 ) -> None:
     """Print the normalised inputs of one account, newest rows first."""
     from account_health.fetched import SOURCES, fetch_inputs
 
     async def ask(workspace: Workspace) -> None:
         if source not in SOURCES:
-            raise CallerError("There is no such source.", f"Sources: {', '.join(SOURCES)}.")
+            raise CallerError(say("There is no such source."), say("Sources: {sources}.", sources=", ".join(SOURCES)))
         answer = await fetch_inputs(workspace, account, source, limit, as_of or None)
         if output is Format.JSON:
             print_json(answer)
             return
         for line in answer.inputs:
-            write(f"{line.source} ({line.connector or 'none'}): {line.sentence}")
+            named = {"source": line.source, "connector": line.connector, "note": line.sentence}
+            is_there = bool(line.connector)
+            write(
+                say("{source} ({connector}): {note}", **named) if is_there else say("{source} (none): {note}", **named)
+            )
         for table, found in answer.tables.items():
-            write(f"\n{table}: {found.state}, {found.total} rows")
+            state = {"table": table, "state": state_word(found.state)}
+            write("\n" + count("{table}: {state}, {n} rows", "{table}: {state}, {n} rows", found.total, **state))
             names = tuple(dict.fromkeys(name for row in found.rows for name in row))
             print_table(names, [tuple(str(row.get(name, "")) for name in names) for row in found.rows])
         aside(*answer.notices)
 
-    ask_workspace(configured(config, is_demo=is_demo), ask)
+    ask_workspace(configured(config, is_demo=is_demo), ask, language)
 
 
-def _report(account: str, as_of: str, output: Format, configure: Configure, vocabulary: str = "") -> None:
+def _report(account: str, as_of: str, output: Format, configure: Configure, vocabulary: str, language: str) -> None:
     from account_health.render import render_summary
 
     async def ask(workspace: Workspace) -> None:
@@ -125,4 +141,4 @@ def _report(account: str, as_of: str, output: Format, configure: Configure, voca
         else:
             write(render_summary(assessment, workspace.policy).rstrip())
 
-    ask_workspace(configure, ask)
+    ask_workspace(configure, ask, language)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
@@ -20,7 +21,8 @@ from account_health.errors import (
     NotConfigured,
     SourceError,
 )
-from account_health.language import say
+from account_health.language import Language, UnknownLanguage, say, speaking
+from account_health.language import language as find_language
 from account_health.terminal import aside
 
 if TYPE_CHECKING:
@@ -52,6 +54,9 @@ AsOfOption = Annotated[
 ]
 ConfigOption = Annotated[Path | None, typer.Option("--config", help="Configuration file.")]
 DemoOption = Annotated[bool, typer.Option("--demo", help="Use the embedded demo accounts.")]
+LanguageOption = Annotated[
+    str, typer.Option("--language", help="Language of the words, e.g. fr; default: that of the configuration.")
+]
 LimitOption = Annotated[int, typer.Option("--limit", min=1, max=100_000, help="How many at most.")]
 
 
@@ -71,21 +76,15 @@ def configured(path: Path | None, *, is_demo: bool) -> Configure:
     return lambda: configuration.DEMO if is_demo else configuration.load_config(configuration.find_config(path))
 
 
-def configured_policy(path: Path | None) -> Path | None:
-    """The policy file the configuration names; None (the built-in one) where nothing is configured."""
-    try:
-        found = configuration.find_config(path)
-    except NotConfigured:
-        return None
-    return configuration.load_config(found).policy
-
-
 def save_bytes(path: Path, content: bytes) -> None:
     """Writes the file; raises CallerError if that cannot be done."""
     try:
         path.write_bytes(content)
     except OSError as err:
-        raise CallerError(f"{path} cannot be written: {err.strerror}.", "Name a file in a folder that exists.") from err
+        raise CallerError(
+            say("{path} cannot be written: {error}.", path=path, error=err.strerror),
+            say("Name a file in a folder that exists."),
+        ) from err
 
 
 def read_bytes(path: Path) -> bytes:
@@ -98,23 +97,62 @@ def read_bytes(path: Path) -> bytes:
         ) from err
 
 
-def ask_workspace(configure: Configure, question: Callable[[Workspace], Coroutine[Any, Any, None]]) -> None:
-    """Opens the configuration and asks; an error of ours becomes a sentence and an exit code."""
+def ask_workspace(
+    configure: Configure, question: Callable[[Workspace], Coroutine[Any, Any, None]], language: str = ""
+) -> None:
+    """Opens the configuration and asks, in a language or, without one, in that of the configuration.
+
+    An error of ours becomes a sentence and an exit code.
+    """
 
     def asked() -> None:
         from account_health.workspace import Workspace
 
-        anyio.run(question, Workspace.open(configure(), now))
+        config = configure()
+        with speaking(language or config.language), _told():
+            anyio.run(question, Workspace.open(config, now))
 
-    guarded(asked)
+    guarded(asked, language)
 
 
-def guarded(action: Callable[[], None]) -> None:
-    """Runs an action; an error of ours becomes its sentence on stderr and its exit code."""
-    try:
+def ask_policy(
+    path: Path | None, question: Callable[[Path | None], None], language: str = "", named: Path | None = None
+) -> None:
+    """The same about the policy alone: the named file, else the one of the configuration; None is the built-in one."""
+
+    def asked() -> None:
+        config = configuration.DEMO
+        # Whoever names a policy needs no configuration, but may have one that says the language.
+        with suppress(ConfigurationError if named else NotConfigured):
+            config = configuration.load_config(configuration.find_config(path))
+        with speaking(language or config.language), _told():
+            question(named or config.policy)
+
+    guarded(asked, language)
+
+
+def guarded(action: Callable[[], None], language: str = "") -> None:
+    """Runs an action in a language; an error of ours becomes its sentence on stderr and its exit code."""
+    with _told(), speaking(_known(language)), _told():
         action()
+
+
+def _known(code: str) -> Language | str:
+    """The language of a code, empty for none in particular; raises CallerError with those there are."""
+    try:
+        return find_language(code) if code else ""
+    except UnknownLanguage as err:
+        known = ", ".join(err.known)
+        raise CallerError(say("There is no such language."), say("Languages: {languages}.", languages=known)) from err
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """Errors of ours are told in the language that is spoken here, and end the command with their exit code."""
+    try:
+        yield
     except AccountHealthError as err:
-        aside(str(err))
+        aside(err.sentence)
         code = next((code for kind, code in EXIT_CODES.items() if isinstance(err, kind)), 1)
         raise typer.Exit(code) from err
 

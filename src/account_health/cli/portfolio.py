@@ -15,6 +15,7 @@ from account_health.cli.asking import (
     DemoOption,
     Format,
     FormatOption,
+    LanguageOption,
     LimitOption,
     OwnerOption,
     RefreshOption,
@@ -26,7 +27,7 @@ from account_health.cli.asking import (
     save_bytes,
 )
 from account_health.errors import CallerError, SourceError
-from account_health.language import say
+from account_health.language import count, say
 from account_health.terminal import aside, print_json, progress_bar, write, write_bytes
 
 if TYPE_CHECKING:
@@ -34,6 +35,10 @@ if TYPE_CHECKING:
 
 app = typer.Typer()
 
+FileOption = Annotated[
+    Literal["csv", "json", "parquet", "intacct-csv"],
+    typer.Option("--to", help="csv, json, parquet, or intacct-csv: the customer import file of Sage Intacct."),
+]
 SinceOption = Annotated[
     str, typer.Option("--since", help="intacct-csv: only what changed since a recorded day, e.g. 2026-11-14.")
 ]
@@ -50,15 +55,16 @@ def assess(
     output: FormatOption = Format.MD,
     config: ConfigOption = None,
     is_demo: DemoOption = False,
+    language: LanguageOption = "",
 ) -> None:
     """Record assessments in the history: of one account, or with --all of every one. Best run every day."""
     from account_health.recording import record_all, record_one
 
     async def ask(workspace: Workspace) -> None:
         if bool(account) == is_all:
-            raise CallerError("Name one account, or say --all.", "E.g. account-health assess --all")
+            raise CallerError(say("Name one account, or say --all."), say("E.g. account-health assess --all"))
         if is_all:
-            with progress_bar("Recording accounts") as progress:
+            with progress_bar(say("Recording accounts")) as progress:
                 recorded = await record_all(workspace, workspace.user, progress)
         else:
             recorded = await record_one(workspace, account, workspace.user)
@@ -70,7 +76,7 @@ def assess(
         if recorded.problems:
             raise typer.Exit(EXIT_CODES[SourceError])
 
-    ask_workspace(configured(config, is_demo=is_demo), ask)
+    ask_workspace(configured(config, is_demo=is_demo), ask, language)
 
 
 @app.command("at-risk")
@@ -90,6 +96,7 @@ def at_risk(
     output: FormatOption = Format.MD,
     config: ConfigOption = None,
     is_demo: DemoOption = False,
+    language: LanguageOption = "",
 ) -> None:
     """List the accounts that need somebody, the most urgent first: why, what to do, who and by when."""
     from account_health.at_risk import WantedAtRisk
@@ -103,7 +110,7 @@ def at_risk(
         found = await listed(overview, wanted, limit, cursor, as_of or None, vocabulary=vocabulary, refresh=refresh)
         print_json(found) if output is Format.JSON else write(render_at_risk(found, workspace.policy).rstrip())
 
-    ask_workspace(configured(config, is_demo=is_demo), ask)
+    ask_workspace(configured(config, is_demo=is_demo), ask, language)
 
 
 @app.command()
@@ -116,6 +123,7 @@ def portfolio(
     output: FormatOption = Format.MD,
     config: ConfigOption = None,
     is_demo: DemoOption = False,
+    language: LanguageOption = "",
 ) -> None:
     """Print how all customers stand: bands, target, segments, owners, movers, and how much of it is known."""
     from account_health.overview import Overview
@@ -128,7 +136,7 @@ def portfolio(
         )
         print_json(found) if output is Format.JSON else write(render_portfolio(found, workspace.policy).rstrip())
 
-    ask_workspace(configured(config, is_demo=is_demo), ask)
+    ask_workspace(configured(config, is_demo=is_demo), ask, language)
 
 
 @app.command()
@@ -143,6 +151,7 @@ def changes(
     output: Annotated[Literal["md", "json", "csv"], typer.Option("--format", help="md, json or csv.")] = "md",
     config: ConfigOption = None,
     is_demo: DemoOption = False,
+    language: LanguageOption = "",
 ) -> None:
     """Print what happened, newest first: bands announced, flags, and statuses set by hand."""
     from account_health.health_changes import WantedChanges, as_csv, as_markdown, health_changes
@@ -153,9 +162,10 @@ def changes(
             print_json(found)
             return
         write(as_csv(found).rstrip("\n") if output == "csv" else as_markdown(found, workspace.policy))
-        aside(f"{len(found.changes)} of {found.total} changes", *found.notices)
+        shown = len(found.changes)
+        aside(count("{shown} of {n} changes", "{shown} of {n} changes", found.total, shown=shown), *found.notices)
 
-    ask_workspace(configured(config, is_demo=is_demo), ask)
+    ask_workspace(configured(config, is_demo=is_demo), ask, language)
 
 
 @app.command()
@@ -168,6 +178,7 @@ def explain(
     output: FormatOption = Format.MD,
     config: ConfigOption = None,
     is_demo: DemoOption = False,
+    language: LanguageOption = "",
 ) -> None:
     """Explain why the score of an account moved since a recorded day, in parts that add up."""
     from account_health.explained_change import as_markdown, explain_change
@@ -178,15 +189,12 @@ def explain(
         if output is Format.MD:
             aside(*found.notices)
 
-    ask_workspace(configured(config, is_demo=is_demo), ask)
+    ask_workspace(configured(config, is_demo=is_demo), ask, language)
 
 
 @app.command()
 def export(
-    to: Annotated[
-        Literal["csv", "json", "parquet", "intacct-csv"],
-        typer.Option("--to", help="csv, json, parquet, or intacct-csv: the customer import file of Sage Intacct."),
-    ] = "csv",
+    to: FileOption = "csv",
     output: Annotated[Path | None, typer.Option("--output", help="File to write; default: standard output.")] = None,
     since: SinceOption = "",
     diff: DiffOption = None,
@@ -197,6 +205,7 @@ def export(
     refresh: RefreshOption = False,
     config: ConfigOption = None,
     is_demo: DemoOption = False,
+    language: LanguageOption = "",
 ) -> None:
     """Export every account with score, statuses, flags and dimensions, for lists and reports elsewhere.
 
@@ -209,7 +218,7 @@ def export(
     async def ask(workspace: Workspace) -> None:
         overview = Overview(workspace)
         if to == "intacct-csv":
-            wanted = Wanted(as_of, since, read_bytes(diff) if diff else None, segment, owner)
+            wanted = Wanted(as_of, since, read_bytes(diff) if diff else None, segment, owner, language)
             content, notes = await export_customers(overview, wanted, refresh=refresh)
         elif since or diff:
             raise CallerError(say("Only --to intacct-csv can leave out what has not changed."), say("Add it."))
@@ -221,4 +230,4 @@ def export(
         write_bytes(content) if output is None else save_bytes(output, content)
         aside(*notes)
 
-    ask_workspace(configured(config, is_demo=is_demo), ask)
+    ask_workspace(configured(config, is_demo=is_demo), ask, language)

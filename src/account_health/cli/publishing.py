@@ -13,6 +13,7 @@ from account_health.cli.asking import (
     DemoOption,
     Format,
     FormatOption,
+    LanguageOption,
     ask_workspace,
     configured,
 )
@@ -37,6 +38,7 @@ def publish(
     output: FormatOption = Format.MD,
     config: ConfigOption = None,
     is_demo: DemoOption = False,
+    language: LanguageOption = "",
 ) -> None:
     """Write score, status and churn risk back to Sage Intacct where they differ; a dry run unless --apply is given."""
     from account_health.overview import Overview
@@ -49,7 +51,7 @@ def publish(
             raise CallerError(say("Name one account, or say --all."), say("E.g. account-health publish --all"))
         plan = await planned(Overview(workspace), account, as_of or None)
         if is_applied:
-            with progress_bar(f"Writing to {to}") as progress:
+            with progress_bar(say("Writing to {target}", target=to)) as progress:
                 plan = await carried_out(workspace, plan, author or workspace.user, progress)
         found = plan.report()
         print_json(found) if output is Format.JSON else write(as_markdown(found))
@@ -57,4 +59,4 @@ def publish(
         if found.counts[Outcome.FAILED]:
             raise typer.Exit(EXIT_CODES[SourceError])
 
-    ask_workspace(configured(config, is_demo=is_demo), ask)
+    ask_workspace(configured(config, is_demo=is_demo), ask, language)

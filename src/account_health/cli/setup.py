@@ -14,14 +14,16 @@ from account_health.cli.asking import (
     DemoOption,
     Format,
     FormatOption,
+    LanguageOption,
+    ask_policy,
     ask_workspace,
     configured,
-    configured_policy,
     guarded,
     now,
     save_bytes,
 )
 from account_health.errors import SourceError
+from account_health.language import count, say, together
 from account_health.terminal import aside, print_json, print_sources, write
 
 if TYPE_CHECKING:
@@ -36,7 +38,11 @@ app.add_typer(sources_app, name="sources")
 
 @sources_app.command("check")
 def sources_check(
-    as_of: AsOfOption = "", output: FormatOption = Format.MD, config: ConfigOption = None, is_demo: DemoOption = False
+    as_of: AsOfOption = "",
+    output: FormatOption = Format.MD,
+    config: ConfigOption = None,
+    is_demo: DemoOption = False,
+    language: LanguageOption = "",
 ) -> None:
     """Check every source; exit code 5 if one is failing or stale."""
     from account_health.source_check import check_sources
@@ -47,7 +53,7 @@ def sources_check(
         if not checked.is_healthy:
             raise typer.Exit(EXIT_CODES[SourceError])
 
-    ask_workspace(configured(config, is_demo=is_demo), ask)
+    ask_workspace(configured(config, is_demo=is_demo), ask, language)
 
 
 @sources_app.command("match")
@@ -55,6 +61,7 @@ def sources_match(
     output: Annotated[Path | None, typer.Option("--output", help="File to write; default: standard output.")] = None,
     config: ConfigOption = None,
     is_demo: DemoOption = False,
+    language: LanguageOption = "",
 ) -> None:
     """Print the crosswalk in use and what is unmatched, as CSV to correct and to name in the configuration."""
     from account_health.crosswalk import format_crosswalk
@@ -64,38 +71,48 @@ def sources_match(
         found = await match_sources(workspace)
         text = format_crosswalk(found.lines)
         write(text.rstrip("\n")) if output is None else save_bytes(output, text.encode())
-        aside(f"{found.matched} of {len(found.lines)} records belong to an account.", *found.problems)
+        total = count(
+            "{matched} of {n} records belong to an account.",
+            "{matched} of {n} records belong to an account.",
+            len(found.lines),
+            matched=found.matched,
+        )
+        aside(total, *found.problems)
         if found.problems:
             raise typer.Exit(EXIT_CODES[SourceError])
 
-    ask_workspace(configured(config, is_demo=is_demo), ask)
+    ask_workspace(configured(config, is_demo=is_demo), ask, language)
 
 
 @policy_app.command("check")
 def policy_check(
     path: Annotated[Path | None, typer.Argument(help="Policy file; default: the configured one.")] = None,
     config: ConfigOption = None,
+    language: LanguageOption = "",
 ) -> None:
     """Check a policy and print its name, version and hash; every fault is named with its place."""
     from account_health.policy import load_policy
 
-    def checked() -> None:
-        policy = load_policy(path or configured_policy(config))
-        write(
-            f"{policy.name} {policy.version} ({policy.ref.hash}): {len(policy.weighted)} metrics with weight, "
-            f"{len(policy.metrics) - len(policy.weighted)} facts, {len(policy.flags)} flags"
-        )
+    def checked(file: Path | None) -> None:
+        policy = load_policy(file)
+        facts = len(policy.metrics) - len(policy.weighted)
+        parts = [
+            count("{n} metrics with weight", "{n} metrics with weight", len(policy.weighted)),
+            count("{n} facts", "{n} facts", facts),
+            count("{n} flags", "{n} flags", len(policy.flags)),
+        ]
+        write(say("{name}: {note}", name=f"{policy.name} {policy.version} ({policy.ref.hash})", note=", ".join(parts)))
 
-    guarded(checked)
+    ask_policy(config, checked, language, path)
 
 
 @policy_app.command("show")
-def policy_show(config: ConfigOption = None) -> None:
+def policy_show(config: ConfigOption = None, language: LanguageOption = "") -> None:
     """Print the methodology: every weight, curve, flag and band of the policy in force, with its reason."""
     from account_health.policy import load_policy
     from account_health.reference import methodology
 
-    guarded(lambda: write(methodology(load_policy(configured_policy(config)))))
+    ask_policy(config, lambda file: write(methodology(load_policy(file))), language)
 
 
 @app.command()
@@ -105,16 +122,20 @@ def init(
         list[str] | None, typer.Option("--source", help="Live connector to write all settings of, e.g. hubspot.")
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite an existing file.")] = False,
+    language: LanguageOption = "",
 ) -> None:
     """Write a commented account-health.toml to start from."""
     from account_health.starter import write_starter
 
     def written() -> None:
         path = write_starter(folder, source or (), force=force)
-        step = "Fill in its live sources" if source else "Put your files into the data folder beside it"
-        aside(f"Wrote {path}. {step}; then run: account-health sources check")
+        if source:
+            step = say("Fill in its live sources; then run: account-health sources check")
+        else:
+            step = say("Put your files into the data folder beside it; then run: account-health sources check")
+        aside(together(say("Wrote {path}.", path=path), step))
 
-    guarded(written)
+    guarded(written, language)
 
 
 @app.command()

@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from account_health.chronicle import Phase
-from account_health.cli.asking import ConfigOption, DemoOption, Format, FormatOption, ask_workspace, configured
+from account_health.cli.asking import (
+    ConfigOption,
+    DemoOption,
+    Format,
+    FormatOption,
+    LanguageOption,
+    ask_workspace,
+    configured,
+)
 from account_health.said import FlagWish, StatusWish
 from account_health.terminal import aside, print_json, write
 
@@ -41,9 +49,16 @@ def status_set(
     output: FormatOption = Format.MD,
     config: ConfigOption = None,
     is_demo: DemoOption = False,
+    language: LanguageOption = "",
 ) -> None:
     """Set the status of a customer by hand; the computed score stands beside it."""
-    _say(StatusWish(account, status, vocabulary, description, author, expires), output, config=config, is_demo=is_demo)
+    _say(
+        StatusWish(account, status, vocabulary, description, author, expires),
+        output,
+        config=config,
+        is_demo=is_demo,
+        language=language,
+    )
 
 
 @flag_app.command("acknowledge")
@@ -55,10 +70,11 @@ def flag_acknowledge(
     output: FormatOption = Format.MD,
     config: ConfigOption = None,
     is_demo: DemoOption = False,
+    language: LanguageOption = "",
 ) -> None:
     """Say that a raised flag is known and taken care of; it stays raised."""
     wish = FlagWish(account, flag, Phase.ACKNOWLEDGED, note=note, author=author)
-    _say(wish, output, config=config, is_demo=is_demo)
+    _say(wish, output, config=config, is_demo=is_demo, language=language)
 
 
 @flag_app.command("snooze")
@@ -71,9 +87,16 @@ def flag_snooze(
     output: FormatOption = Format.MD,
     config: ConfigOption = None,
     is_demo: DemoOption = False,
+    language: LanguageOption = "",
 ) -> None:
     """Leave a raised flag out of the list of accounts at risk until a day; summaries still show it."""
-    _say(FlagWish(account, flag, Phase.SNOOZED, until, note, author), output, config=config, is_demo=is_demo)
+    _say(
+        FlagWish(account, flag, Phase.SNOOZED, until, note, author),
+        output,
+        config=config,
+        is_demo=is_demo,
+        language=language,
+    )
 
 
 @flag_app.command("reset")
@@ -85,13 +108,14 @@ def flag_reset(
     output: FormatOption = Format.MD,
     config: ConfigOption = None,
     is_demo: DemoOption = False,
+    language: LanguageOption = "",
 ) -> None:
     """Take back that a raised flag is acknowledged or snoozed."""
     wish = FlagWish(account, flag, Phase.PERSISTING, note=note, author=author)
-    _say(wish, output, config=config, is_demo=is_demo)
+    _say(wish, output, config=config, is_demo=is_demo, language=language)
 
 
-def _say(wish: StatusWish | FlagWish, output: Format, *, config: ConfigOption, is_demo: bool) -> None:
+def _say(wish: StatusWish | FlagWish, output: Format, *, config: ConfigOption, is_demo: bool, language: str) -> None:
     from account_health.manual_status import prepare_flag, prepare_status
     from account_health.manual_status import write as write_down
 
@@ -105,4 +129,4 @@ def _say(wish: StatusWish | FlagWish, output: Format, *, config: ConfigOption, i
         if output is Format.MD:
             aside(*said.notices)
 
-    ask_workspace(configured(config, is_demo=is_demo), ask)
+    ask_workspace(configured(config, is_demo=is_demo), ask, language)

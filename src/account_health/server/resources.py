@@ -10,6 +10,7 @@ from mcp.server.mcpserver.exceptions import ResourceError, ResourceNotFoundError
 from mcp.types import Annotations
 
 from account_health.errors import AccountHealthError, AccountNotFound
+from account_health.language import speaking
 
 if TYPE_CHECKING:
     from mcp.server import MCPServer
@@ -55,7 +56,8 @@ def add_resources(server: MCPServer[Desk], desk: Desk) -> None:
 
         with _readable_errors():
             workspace = desk.workspace()
-            return render_summary(await workspace.assess(account), workspace.policy)
+            with speaking(workspace.language), _readable_errors():
+                return render_summary(await workspace.assess(account), workspace.policy)
 
 
 @contextmanager
@@ -64,6 +66,6 @@ def _readable_errors() -> Iterator[None]:
     try:
         yield
     except AccountNotFound as err:
-        raise ResourceNotFoundError(str(err)) from err
+        raise ResourceNotFoundError(err.sentence) from err
     except AccountHealthError as err:
-        raise ResourceError(str(err)) from err
+        raise ResourceError(err.sentence) from err
