@@ -14,7 +14,6 @@ from account_health.markup import visible
 from account_health.model import Band, FlagState, Severity
 from account_health.pages import cursor_after, start_of
 from account_health.published import Published
-from account_health.wording import severity_word
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -196,6 +195,8 @@ def columns(found: FoundAccounts) -> tuple[str, ...]:
 
 def as_table(found: FoundAccounts) -> Sequence[tuple[str, ...]]:
     """The page as rows of text: id, name, score, band, tier, flags, renewal, and what else is known of any."""
+    from account_health.wording import severity_word
+
     return [
         (
             a.id,

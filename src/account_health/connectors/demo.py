@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from pydantic import BaseModel, ConfigDict, Field
 
 from account_health.connectors.base import Delivery, Settings
+from account_health.language import mark, say
 from account_health.model import Source, State
 from account_health.tables import TABLES, columns
 
@@ -37,13 +38,24 @@ class _System:
 
 
 _SYSTEMS = {
-    Source.CRM: _System("Demo CRM", "account id", 4),
-    Source.SUPPORT: _System("Demo Helpdesk", "external id", 2),
-    Source.ANALYTICS: _System("Demo Analytics", "account id", 7),
-    Source.BILLING: _System("Demo Billing", "crosswalk", 3),
-    Source.SURVEYS: _System("Demo Surveys", "account id", 11),
+    Source.CRM: _System("Demo CRM", mark("account id"), 4),
+    Source.SUPPORT: _System("Demo Helpdesk", mark("external id"), 2),
+    Source.ANALYTICS: _System("Demo Analytics", mark("account id"), 7),
+    Source.BILLING: _System("Demo Billing", mark("crosswalk"), 3),
+    Source.SURVEYS: _System("Demo Surveys", mark("account id"), 11),
 }
-_WAREHOUSE = _System("Demo Warehouse", "account id", 240)
+_WAREHOUSE = _System("Demo Warehouse", mark("account id"), 240)
+
+_SENTENCES = (
+    mark("2 candidates: org-881 and org-882; name one of them in the crosswalk"),
+    mark("Demo Analytics did not answer within the deadline; ask again later"),
+    mark("Demo Analytics last received data 45 days ago"),
+    mark("Demo Helpdesk returned only the newest page of tickets (page cap)"),
+    mark("a prospect has no contract yet"),
+    mark("no organisation in Demo Helpdesk has the domain moonbeam.example"),
+    mark("nobody has been asked yet"),
+)
+"""What the stories say in their details, for the catalogues."""
 
 _HISTORY_DAYS = {"usage_day": 180, "subscription": 1600}
 _USUAL_HISTORY_DAYS = 400
@@ -132,7 +144,7 @@ class Demo:
 
     kind: ClassVar[str] = "demo"
     settings_model: ClassVar[type[Settings]] = DemoSettings
-    label = "demo data"
+    label = say("demo data")
 
     def __init__(self, name: str, settings: DemoSettings, context: Context) -> None:
         self.name = name
@@ -167,13 +179,18 @@ def _delivery(table: str, category: Source, told: Sequence[Story], as_of: dateti
         fetched_at=datetime.combine(as_of.date(), time()) - timedelta(minutes=system.minutes),
         history_from=datetime.combine(as_of.date() - history, time()),
         absent=State.NOT_MATCHED,
-        matched_by=system.matched_by,
+        matched_by=say(system.matched_by),
         states={account: state for account, state in states.items() if state},
-        matched={story.account_id: story.matched[category] for story in told if category in story.matched},
+        matched={story.account_id: _evidence(story.matched[category]) for story in told if category in story.matched},
         likely=frozenset(s.account_id for s in told if s.matched.get(category, "").startswith("domain ")),
-        details={story.account_id: story.details[table] for story in told if table in story.details},
+        details={story.account_id: say(story.details[table]) for story in told if table in story.details},
         label=system.label,
     )
+
+
+def _evidence(text: str) -> str:
+    method, _, domain = text.partition(" ")
+    return say("domain {domain}", domain=domain) if method == "domain" else say(text)
 
 
 def _row(table: str, story: Story, entry: Mapping[str, Any], today: date) -> Row:

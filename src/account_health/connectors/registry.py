@@ -15,6 +15,8 @@ from pydantic import SecretStr, ValidationError
 
 from account_health.connectors.base import Settings
 from account_health.errors import AccountHealthError, ConfigurationError, Fault, SourceError, faults, place
+from account_health.identity import all_of
+from account_health.language import say, together
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -41,11 +43,19 @@ def load(kind: str) -> Any:
     """The connector class of this kind; raises ConfigurationError unless one package has it, SourceError if broken."""
     points = list(entry_points(group=GROUP, name=kind))
     if not points:
-        raise ConfigurationError(f"There is no connector {kind!r}.", f"Installed: {', '.join(available()) or 'none'}.")
+        names = ", ".join(available())
+        raise ConfigurationError(
+            say("There is no connector {connector}.", connector=repr(kind)),
+            say("Installed: {connectors}.", connectors=names) if names else say("Installed: none."),
+        )
     if len(suppliers := sorted({_supplier(point) for point in points})) > 1:
         raise ConfigurationError(
-            f"There are several connectors {kind!r}, supplied by {' and '.join(suppliers)}.",
-            "Uninstall all but one of these packages.",
+            say(
+                "There are several connectors {connector}, supplied by {packages}.",
+                connector=repr(kind),
+                packages=all_of(suppliers),
+            ),
+            say("Uninstall all but one of these packages."),
         )
     try:
         found = points[0].load()
@@ -59,8 +69,8 @@ def load(kind: str) -> Any:
 
 def _broken(kind: str, err: BaseException) -> SourceError:
     return SourceError(
-        f"The connector {kind!r} cannot be loaded ({type(err).__name__}).",
-        f"Update or reinstall {available()[kind]}, which supplies it.",
+        say("The connector {connector} cannot be loaded ({error}).", connector=repr(kind), error=type(err).__name__),
+        say("Update or reinstall {package}, which supplies it.", package=available()[kind]),
         fault=Fault.SETUP,
     )
 
@@ -77,8 +87,8 @@ def build(source: SourceConfig, context: Context) -> Connector:
             raise
         return build(source.lacking(unsendable), context)
     if source.missing:
-        advice = f"Mend that for the source `{source.name}`, then start again."
-        problem = SourceError(" ".join(source.missing), advice, fault=Fault.SETUP)
+        advice = say("Mend that for the source `{source}`, then start again.", source=source.name)
+        problem = SourceError(together(*source.missing), advice, fault=Fault.SETUP)
         return Unavailable(source.connector, label, tables, problem)
     return connector
 
@@ -86,7 +96,10 @@ def build(source: SourceConfig, context: Context) -> Connector:
 def _unsendable(source: SourceConfig) -> dict[str, str]:
     """The secrets that no header can carry, each with a sentence that does not show it."""
     return {
-        key: f"The secret `sources.{source.name}.{key}` holds characters that cannot be sent, such as a line break."
+        key: say(
+            "The secret `{setting}` holds characters that cannot be sent, such as a line break.",
+            setting=f"sources.{source.name}.{key}",
+        )
         for key, value in source.settings.items()
         if isinstance(value, SecretStr)
         and not ((secret := value.get_secret_value()).isascii() and secret.isprintable())
@@ -103,7 +116,8 @@ def _made(factory: Any, source: SourceConfig, context: Context) -> tuple[Connect
     except ValidationError as err:
         lines = "\n".join(f"- sources.{source.name}.{line}" for line in faults(err))
         raise ConfigurationError(
-            f"The source {source.name!r} is not configured correctly:\n{lines}\n", "See REFERENCE.md for its settings."
+            say("The source {source} is not configured correctly:\n{faults}\n", source=repr(source.name), faults=lines),
+            say("See REFERENCE.md for its settings."),
         ) from None  # its text would show what was written, perhaps a secret
     except AccountHealthError:
         raise

@@ -23,10 +23,12 @@ from account_health.connectors.bottlecrm.objects import (
     Interaction,
     Invoice,
 )
+from account_health.connectors.bottlecrm.sentences import explained, too_many_accounts, too_many_executives
 from account_health.connectors.bottlecrm.settings import BottleCrmSettings
 from account_health.connectors.http import Api, Bearer, Manners, Offset, Request, Single, Unreadable, at
 from account_health.connectors.live import Live, Reader
 from account_health.errors import Fault, SourceError
+from account_health.language import count, say
 from account_health.model import Source
 
 if TYPE_CHECKING:
@@ -39,11 +41,6 @@ _LARGEST_ANSWER = 32 * 1024 * 1024
 """Each page of accounts also carries all contacts, leads and users by name, and nothing can switch that off."""
 _INTERACTIONS = 200
 """More interactions do not come on one page."""
-_ALSO: Mapping[Fault | None, str] = {
-    Fault.PERMISSION: " BottleCRM refuses a wrong or expired token alike.",
-    Fault.NOT_FOUND: " Or an administrator has switched this part of BottleCRM off.",
-}
-"""What else a failure may mean, besides what it usually does."""
 
 _ACCOUNTS_MAY = "accounts:read"
 _CASES_MAY = "cases:read"
@@ -64,7 +61,7 @@ class _One(Single):
         """The object."""
         found = at(page, self.items)
         if not isinstance(found, Mapping):
-            raise Unreadable(f"it has no object at `{self.items}`")
+            raise Unreadable(say("it has no object at `{path}`", path=self.items))
         return [found]
 
 
@@ -126,8 +123,9 @@ class BottleCrm(Live[BottleCrmSettings]):
         """Whether cases can be escalated at all, and whether the custom fields exist."""
         rules = await self._escalation_rules(ask)
         is_told = bool(rules or self.settings.escalated_priorities)
-        advice = "Set up an escalation policy, or name escalated_priorities; until then escalations are unknown."
-        found = [Probe("escalation policies", f"{rules} active", is_ok=is_told, advice="" if is_told else advice)]
+        advice = say("Set up an escalation policy, or name escalated_priorities; until then escalations are unknown.")
+        active = count("{n} active", "{n} active", rules)
+        found = [Probe(say("escalation policies"), active, is_ok=is_told, advice="" if is_told else advice)]
         return [*found, await self._fields_probe(ask)] if self.settings.account_fields else found
 
     async def _fields_probe(self, ask: Ask) -> Probe:
@@ -135,11 +133,13 @@ class BottleCrm(Live[BottleCrmSettings]):
         listed = ask.items(CustomField, Request("GET", path, params), Single("definitions"), needs="custom-fields:read")
         known = {field.key async for field in listed}
         missing = [name for name in self.settings.account_fields.values() if name not in known]
+        if not missing:
+            return Probe(say("custom fields"), say("all there"))
         return Probe(
-            "custom fields",
-            f"not there: {', '.join(missing)}" if missing else "all there",
-            is_ok=not missing,
-            advice="Correct account_fields: each is the key of a custom field of accounts." if missing else "",
+            say("custom fields"),
+            say("not there: {keys}", keys=", ".join(missing)),
+            is_ok=False,
+            advice=say("Correct account_fields: each is the key of a custom field of accounts."),
         )
 
     async def _accounts(self, ask: Ask) -> AsyncIterator[Mapping[str, Any]]:
@@ -227,7 +227,7 @@ class BottleCrm(Live[BottleCrmSettings]):
         except SourceError as err:
             if err.fault is not Fault.PERMISSION:
                 raise
-            ask.truncated = "What was logged on executives may not be read; grant `contacts:read`."
+            ask.truncated = say("What was logged on executives may not be read; grant `contacts:read`.")
 
     async def _few_accounts(self, ask: Ask) -> Sequence[str]:
         """All accounts if they are few; else the first one, to see whether interactions may be read."""
@@ -239,7 +239,7 @@ class BottleCrm(Live[BottleCrmSettings]):
             ids += [account.id async for account in found]
         if len(ids) <= most or ask.is_probe:
             return ids[:most]
-        ask.truncated = f"BottleCRM lists interactions account by account: too often for more than {most} at once."
+        ask.truncated = too_many_accounts(most)
         return ids[:1]
 
     async def _executives(self, ask: Ask, account_id: str) -> Sequence[str]:
@@ -250,7 +250,7 @@ class BottleCrm(Live[BottleCrmSettings]):
         listed = ask.items(Contact, _detail(account_id), Single("contacts"), needs=_ACCOUNTS_MAY, is_row=False)
         found = [contact.id async for contact in listed if wanted.is_executive(contact.title)]
         if len(found) > wanted.most_executives:
-            ask.truncated = f"Of {len(found)} executives only {wanted.most_executives} were asked about."
+            ask.truncated = too_many_executives(len(found), wanted.most_executives)
         return found[: wanted.most_executives]
 
     async def _interactions(self, ask: Ask, **logged_on: str) -> AsyncIterator[Interaction]:
@@ -274,14 +274,14 @@ class BottleCrm(Live[BottleCrmSettings]):
 def _explained(rows: Rows) -> Rows:
     """The same rows; BottleCRM answers alike to different faults, and a failure names them."""
 
-    async def explained(ask: Ask) -> AsyncIterator[Mapping[str, Any]]:
+    async def told(ask: Ask) -> AsyncIterator[Mapping[str, Any]]:
         try:
             async for row in rows(ask):
                 yield row
         except SourceError as err:
-            raise SourceError(err.message, err.next_step + _ALSO.get(err.fault, ""), fault=err.fault) from None
+            raise explained(err) from None
 
-    return explained
+    return told
 
 
 def _detail(account_id: str) -> Request:

@@ -20,6 +20,7 @@ from account_health.connectors.live.words import (
     ScoreScale,
     says,
 )
+from account_health.language import say
 from account_health.tables import Currency
 
 AccountColumn = Literal[
@@ -122,7 +123,7 @@ class BottleCrmSettings(LiveSettings):
     @model_validator(mode="after")
     def _field_is_named(self) -> Self:
         if not all(self.account_fields.values()):
-            raise ValueError("account_fields: write the key of a custom field")
+            raise ValueError(say("account_fields: write the key of a custom field"))
         return self
 
     @property

@@ -10,6 +10,7 @@ from account_health.connectors.hubspot import rows
 from account_health.connectors.hubspot.crm import LINKS, Crm, Filter, batches, equals, is_asked, lacks, of_asked, since
 from account_health.connectors.live import Ask, Gone
 from account_health.errors import Fault, SourceError
+from account_health.language import say
 from account_health.markup import code
 
 if TYPE_CHECKING:
@@ -65,8 +66,8 @@ class Cases:
         if missing:
             listed = ", ".join(code(word, _NAME_CHARACTERS) for word in missing[:_NAMED])
             raise SourceError(
-                f"HubSpot has no {listed}, which the setting {setting} names.",
-                "Write a label or id that its pipelines really have.",
+                say("HubSpot has no {names}, which the setting {setting} names.", names=listed, setting=setting),
+                say("Write a label or id that its pipelines really have."),
                 fault=Fault.SETUP,
             )
 
@@ -93,5 +94,6 @@ async def home_of(crm: Crm, ask: Ask, kind: str, ids: Collection[str], *, needs:
             homes[record] = companies[0]
         elif companies:
             mine = next((company for company in companies if ask.records and is_asked(ask, company)), None)
-            ask.reject(f"{kind} {record}", "belongs to several companies, and none of them is its primary one", mine)
+            problem = say("belongs to several companies, and none of them is its primary one")
+            ask.reject(f"{kind} {record}", problem, mine)
     return homes

@@ -15,6 +15,7 @@ from account_health.connectors.hubspot.people import CONTACTS_NEED, RESPONSES_NE
 from account_health.connectors.hubspot.settings import HubSpotSettings
 from account_health.connectors.live import Ask, Live, Reader
 from account_health.connectors.live.words import SCORE_COLUMNS
+from account_health.language import mark, say
 from account_health.markup import code
 from account_health.model import Source
 
@@ -27,6 +28,11 @@ _PER_SECOND, _BURST = 5, 10
 """With the searches together 100 requests in ten seconds, which is what the smallest plan admits."""
 _NAMED = 10
 _NAME_CHARACTERS = 60
+_PROPERTIES = {
+    "companies": mark("properties of companies"),
+    "tickets": mark("properties of tickets"),
+    "deals": mark("properties of deals"),
+}
 
 
 class HubSpot(Live[HubSpotSettings]):
@@ -111,23 +117,23 @@ def _api(settings: HubSpotSettings, context: Context, per_second: float, burst: 
 def _existence(kind: str, wanted: set[str], there: Sequence[Property]) -> Probe:
     missing = sorted(wanted - {prop.name for prop in there} - {""})
     if not missing:
-        return Probe(f"properties of {kind}", "all configured ones exist")
+        return Probe(say(_PROPERTIES[kind]), say("all configured ones exist"))
     return Probe(
-        f"properties of {kind}",
-        f"there is no {_listed(missing)}",
+        say(_PROPERTIES[kind]),
+        say("there is no {names}", names=_listed(missing)),
         is_ok=False,
-        advice="Write the internal names that HubSpot shows in its settings under Properties.",
+        advice=say("Write the internal names that HubSpot shows in its settings under Properties."),
     )
 
 
 def _health_scores(names: Sequence[str]) -> Probe:
     """HubSpot names a health score as its users do, so candidates are all that can be found."""
     if not names:
-        return Probe("health score", "no company property is about health")
+        return Probe(say("health score"), say("no company property is about health"))
     return Probe(
-        "health score",
-        f"perhaps {_listed(names)}",
-        advice="If one of them is your health score, name it as crm_score under account_columns.",
+        say("health score"),
+        say("perhaps {names}", names=_listed(names)),
+        advice=say("If one of them is your health score, name it as crm_score under account_columns."),
     )
 
 

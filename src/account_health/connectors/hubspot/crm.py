@@ -16,6 +16,7 @@ from account_health.connectors.http import Api, Cursor, Paginator, Request, Sing
 from account_health.connectors.hubspot.objects import Associated, Associations, CrmObject, Owner, Pipeline, Property
 from account_health.connectors.live.ask import unix
 from account_health.errors import Fault, SourceError
+from account_health.language import mark, say
 
 if TYPE_CHECKING:
     from account_health.connectors.live import Ask
@@ -30,6 +31,10 @@ GROUPS = 4
 VALUES = 50
 """Most values we put into one filter."""
 _ID = "hs_object_id"
+_UNREADABLE = {
+    "tickets": mark("HubSpot sent pipelines of tickets that cannot be read."),
+    "deals": mark("HubSpot sent pipelines of deals that cannot be read."),
+}
 
 Filter = Mapping[str, Any]
 T = TypeVar("T")
@@ -54,7 +59,7 @@ class ById(Paginator):
         ids = [str(at(item, "id")) for item in items]
         numbers = [int(i) for i in ids if i.isdecimal()]
         if not ids or (numbers and str(max(numbers)) != ids[-1]):
-            raise Unreadable("its records do not come in the order of their ids")
+            raise Unreadable(say("its records do not come in the order of their ids"))
         return _after(request, ids[-1])
 
 
@@ -243,8 +248,8 @@ class Crm:
         found = [p async for p in ask.items(Pipeline, request, Single("results"), needs=needs, is_row=False)]
         if ask.rejected:
             raise SourceError(
-                f"HubSpot sent pipelines of {kind} that cannot be read.",
-                "Ask again later; if it stays so, check api_version.",
+                say(_UNREADABLE[kind]),
+                say("Ask again later; if it stays so, check api_version."),
                 fault=Fault.BAD_RESPONSE,
             )
         return found

@@ -26,6 +26,7 @@ from account_health.connectors.hubspot.crm import (
 )
 from account_health.connectors.live import Ask, Gone
 from account_health.connectors.live.words import Values, known
+from account_health.language import mark, say
 
 if TYPE_CHECKING:
     from account_health.connectors.hubspot.objects import CrmObject
@@ -35,7 +36,7 @@ CONTACTS_NEED = "crm.objects.contacts.read"
 RESPONSES_NEED = "crm.objects.feedback_submissions.read"
 NEEDS = {"meetings": CONTACTS_NEED, "calls": CONTACTS_NEED, "emails": "sales-email-read"}
 _RESPONSES = "feedback_submissions"
-_OFF_SCALE = "the answer lies outside its scale; see the settings csat_scale and ces_scale"
+_OFF_SCALE = mark("the answer lies outside its scale; see the settings csat_scale and ces_scale")
 
 
 @dataclass(frozen=True)
@@ -125,7 +126,7 @@ class People:
                 if not values or not is_ours or touches.is_before(ask.since, values):
                     yield Gone(found.id)
                 elif touches.is_off_scale(values):
-                    ask.reject(f"survey_response {found.id}", _OFF_SCALE, company)
+                    ask.reject(f"survey_response {found.id}", say(_OFF_SCALE), company)
                 else:
                     yield {"account_id": company, "respondent": contact, **values}
 

@@ -18,6 +18,7 @@ from account_health.connectors.live.words import (
     ScoreHigherIs,
     ScoreScale,
 )
+from account_health.language import say
 from account_health.tables import Currency
 
 AccountColumn = Literal[
@@ -156,7 +157,7 @@ class HubSpotSettings(LiveSettings):
     @model_validator(mode="after")
     def _money_has_a_currency(self) -> Self:
         if "arr" in self.accounts and "currency" not in self.accounts and not self.currency:
-            raise ValueError("arr needs a currency: write `currency`, or name its property in account_columns")
+            raise ValueError(say("arr needs a currency: write `currency`, or name its property in account_columns"))
         return self
 
     @cached_property

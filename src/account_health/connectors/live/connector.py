@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import math
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Hashable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time, timedelta
@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar
 import anyio
 
 from account_health.connectors.base import Checkup, Delivery, Probe, Settings
+from account_health.connectors.live import probing
 from account_health.connectors.live.ask import Ask
 from account_health.connectors.live.delivery import delivery_of, translated
 from account_health.connectors.live.matching import Matching, matching_of
@@ -27,7 +28,7 @@ from account_health.connectors.live.settings import LiveSettings
 from account_health.connectors.live.store import Store
 from account_health.errors import ConfigurationError, Fault, SourceError, place
 from account_health.identity import Links, Record
-from account_health.markup import code
+from account_health.language import count, say, together
 from account_health.model import State
 
 if TYPE_CHECKING:
@@ -40,8 +41,6 @@ log = logging.getLogger(__name__)
 
 _LONG_AGO = datetime(1900, 1, 1)  # noqa: DTZ001 - instants inside are naive UTC
 """Where the history of what was read whole begins."""
-
-_CHARACTERS = 200
 
 S = TypeVar("S", bound=LiveSettings)
 _T = TypeVar("_T")
@@ -60,12 +59,9 @@ class _Visit:
         """What the work brings; raises SourceError if the deadline comes first."""
         with anyio.CancelScope(deadline=self.deadline):
             return await work
-        seconds = round(self.query.seconds or 0, 1)
         raise SourceError(
-            f"{label} did not answer completely within {seconds:g} seconds."
-            if seconds
-            else f"No time was left for {label}.",
-            "Ask again later, or raise the deadline under [gather] in account-health.toml.",
+            _late(label, self.query),
+            say("Ask again later, or raise the deadline under [gather] in account-health.toml."),
             fault=Fault.TIMEOUT,
         )
 
@@ -88,8 +84,11 @@ class Live(ABC, Generic[S]):
         self._readers = {t: reader for t, reader in self.readers().items() if wanted is None or t in wanted}
         if not self._lists_accounts and type(self).records is Live.records:
             raise ConfigurationError(
-                f"{self.label} can only list accounts; its records cannot be matched to those of another system.",
-                f"Add `account` to the tables of sources.{name}.",
+                say(
+                    "{system} can only list accounts; its records cannot be matched to those of another system.",
+                    system=self.label,
+                ),
+                say("Add `account` to the tables of {source}.", source=f"sources.{name}"),
             )
         self._kept: dict[str, Kept] = {}
         self._store = Store(context.database)
@@ -148,9 +147,8 @@ class Live(ABC, Generic[S]):
             matching = await self._matching(_Visit(connection, query, math.inf))
         if matching is None:
             return Links()
-        return replace(
-            matching.links, unlisted=" ".join(filter(None, (matching.listing.truncated, _unread(matching.listing))))
-        )
+        listing = matching.listing
+        return replace(matching.links, unlisted=together(listing.truncated or "", probing.unread(listing)))
 
     async def check(self, as_of: datetime) -> Checkup:
         """Reads one page of each list, side by side; what fails says why and what to do."""
@@ -161,10 +159,10 @@ class Live(ABC, Generic[S]):
                 with self._blamed(subject):
                     found[subject] = await probe(Ask(connection, as_of, self._since(as_of), is_probe=True))
             except SourceError as err:
-                found[subject] = [Probe(subject, err.message, is_ok=False, advice=err.next_step)]
+                found[subject] = [probing.failed(subject, err)]
 
         tried: dict[str, _Attempt] = {
-            table: partial(_sampled, table, reader) for table, reader in self._readers.items()
+            table: partial(probing.sampled, table, reader) for table, reader in self._readers.items()
         }
         tried |= {} if self._lists_accounts else {"records": self._listable}
         async with self._api.open() as connection, anyio.create_task_group() as group:
@@ -175,7 +173,7 @@ class Live(ABC, Generic[S]):
 
     async def _listable(self, ask: Ask) -> Sequence[Probe]:
         """Whether the records that have to be matched to accounts can be listed."""
-        return [_probe("records", await self._listed(ask), ask)]
+        return [probing.listed(await self._listed(ask), ask)]
 
     def _since(self, as_of: datetime) -> datetime:
         since = as_of - timedelta(days=self.settings.history_days)
@@ -217,7 +215,7 @@ class Live(ABC, Generic[S]):
             with self._blamed(table):
                 rows = await visit.in_time(self._rows(table, reader, ask, now), self.label)
         except SourceError as err:
-            return replace(blank, failure=str(err), fault=err.fault)
+            return replace(blank, failure=err.sentence, fault=err.fault)
         known = query.accounts if query.accounts is not None else [account.id for account in query.known.accounts]
         mine = translated(rows, matching.links.accounts, self._store) if matching else rows
         blank = replace(blank, rows=mine, unmatched_rows=len(rows) - len(mine))
@@ -235,7 +233,7 @@ class Live(ABC, Generic[S]):
             raise
         except Exception as err:  # noqa: BLE001 - a connector's fault must not take the other tables with it
             log.error("the %s connector failed on %s: %s", self.kind, subject, place(err))  # noqa: TRY400 - its text may hold another system's words
-            raise SourceError("The connector failed unexpectedly; the log names the place.") from None
+            raise SourceError(say("The connector failed unexpectedly; the log names the place.")) from None
 
     async def _rows(self, table: str, reader: Reader, ask: Ask, now: datetime) -> Sequence[Row]:
         """The rows of some accounts; or of all, asking only for changes if an earlier reading is still at hand."""
@@ -264,25 +262,17 @@ class Live(ABC, Generic[S]):
         return rows
 
 
-async def _sampled(table: str, reader: Reader, ask: Ask) -> Sequence[Probe]:
-    """What the first page of a table's list holds."""
-    reading = Reading()
-    await read(table, reader, ask, reading)
-    return [_probe(table, reading.rows, ask)]
-
-
-def _probe(subject: str, found: Collection[object], ask: Ask) -> Probe:
-    finding = f"{len(found)} {'records' if subject == 'records' else 'rows'} on the first page. {_unread(ask)}".strip()
-    advice = "Correct them where they come from; until then they are left out." if ask.rejected else ""
-    return Probe(subject, finding, is_ok=not ask.rejected, rows=len(found), advice=advice)
-
-
-def _unread(ask: Ask) -> str:
-    """How much could not be read, with an example."""
-    if not ask.rejected:
-        return ""
-    example = code(f"{ask.rejected[0].place}: {ask.rejected[0].problem}", _CHARACTERS)
-    return f"{len(ask.rejected)} could not be read, e.g. {example}."
+def _late(label: str, query: Query) -> str:
+    seconds = round(query.seconds or 0, 1)
+    if not seconds:
+        return say("No time was left for {system}.", system=label)
+    return count(
+        "{system} did not answer completely within {n} seconds.",
+        "{system} did not answer completely within {n} seconds.",
+        seconds,
+        n=query.seconds_shown,
+        system=label,
+    )
 
 
 def _records(accounts: Sequence[str], matching: Matching | None) -> tuple[Record, ...]:

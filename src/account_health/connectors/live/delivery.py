@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 from account_health.connectors.base import Relation
 from account_health.connectors.live.store import StoredRows
+from account_health.identity import joined
+from account_health.language import count, say
 from account_health.markup import code
 from account_health.model import State
 
@@ -84,9 +86,10 @@ def _states(links: Links, rows: Relation | Sequence[Row], *, is_partial: bool) -
 def _unseen(matching: Matching, accounts: Iterable[str]) -> dict[str, str]:
     """Per account without a record, that its record may be among those that were not listed."""
     cut, linked = matching.listing.truncated, matching.links.by_account
-    return (
-        {a: f"No record was found before the list was cut: {cut}" for a in accounts if a not in linked} if cut else {}
-    )
+    if not cut:
+        return {}
+    why = say("No record was found before the list was cut: {why}", why=cut)
+    return {account: why for account in accounts if account not in linked}
 
 
 def _unread_records(matching: Matching | None) -> str:
@@ -94,13 +97,18 @@ def _unread_records(matching: Matching | None) -> str:
     unread = matching.listing.rejected if matching else []
     if not unread:
         return ""
-    example = code(f"{unread[0].place}: {unread[0].problem}", _CHARACTERS)
-    return f"{len(unread)} of the records that accounts are matched with could not be read, e.g. {example}"
+    example = say("{place}: {problem}", place=unread[0].place, problem=unread[0].problem)
+    return count(
+        "{n} of the records that accounts are matched with could not be read, e.g. {example}",
+        "{n} of the records that accounts are matched with could not be read, e.g. {example}",
+        len(unread),
+        example=code(example, _CHARACTERS),
+    )
 
 
 def _joined(sentences: Iterable[str]) -> str:
-    return "; ".join(dict.fromkeys(filter(None, sentences)))
+    return joined(dict.fromkeys(filter(None, sentences)), "; ")
 
 
 def _evidence(links: Sequence[Link]) -> str:
-    return ", ".join(dict.fromkeys(link.evidence for link in links))
+    return joined(dict.fromkeys(link.evidence for link in links), ", ")

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from account_health.identity import Link, Links, Record
+from account_health.language import count, say
 
 if TYPE_CHECKING:
     from account_health.connectors.base import LookUp, Query
@@ -34,7 +35,8 @@ async def matching_of(
         return Matching(known.link(source, await listed(ask)), ask)
     written = [(account, record) for account in accounts for record in known.written(source, account)]
     if {account for account, _ in written} == set(accounts):
-        return Matching(Links(tuple(Link(account, Record(i), "crosswalk", "crosswalk") for account, i in written)), ask)
+        certain = tuple(Link(account, Record(i), "crosswalk", say("crosswalk")) for account, i in written)
+        return Matching(Links(certain), ask)
     # A look-up goes by what accounts are recognised by, so it need not find what only the crosswalk knows.
     records = [*await listed(ask), *(Record(record) for _, record in written)]
     links = _of(known.link(source, records), accounts)
@@ -53,7 +55,8 @@ async def _with_others(
     links = replace(known, accounts=tuple(others.values())).link(source, records)
     if len(marks) <= _MOST_LOOK_UPS:
         return links
-    guessed = {link.account_id: f"{len(marks)} other names in its records" for link in links.links if link.is_likely}
+    why = count("{n} other names in its records", "{n} other names in its records", len(marks))
+    guessed = {link.account_id: why for link in links.links if link.is_likely}
     certain = tuple(link for link in links.links if not link.is_likely)
     return replace(links, links=certain, ambiguous={**guessed, **links.ambiguous})
 

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from account_health.connectors.live.ask import Ask, Gone
 from account_health.connectors.live.store import Incoming, StoredRows, key_columns
 from account_health.errors import faults
+from account_health.language import say
 from account_health.tables import TABLES, Row, columns, required_columns
 
 if TYPE_CHECKING:
@@ -93,7 +94,7 @@ async def read(table: str, reader: Reader, ask: Ask, into: Reading | Incoming) -
         if isinstance(values, Gone):
             into.gone.add(values.key)
         elif zoneless := sorted(name for name in instants & values.keys() if not _is_certain(values[name])):
-            problem = f"{', '.join(zoneless)}: must be an instant with its time zone"
+            problem = say("{columns}: must be an instant with its time zone", columns=", ".join(zoneless))
             ask.reject(_place(table, values), problem, _account(values))
         else:
             try:
@@ -101,7 +102,7 @@ async def read(table: str, reader: Reader, ask: Ask, into: Reading | Incoming) -
             except ValidationError as err:
                 ask.reject(_place(table, values), "; ".join(faults(err)), _account(values))
             except OverflowError:
-                ask.reject(_place(table, values), "an instant outside of the calendar", _account(values))
+                ask.reject(_place(table, values), say("an instant outside of the calendar"), _account(values))
 
 
 def all_columns(table: str, reader: Reader) -> frozenset[str]:

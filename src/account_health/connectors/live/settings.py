@@ -8,13 +8,16 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
 from account_health.connectors.base import Settings
+from account_health.language import say
 from account_health.tables import TABLES
 
 
 def _looked_up(value: Any) -> Any:
     if isinstance(value, SecretStr):
         return value
-    raise ValueError('a secret never stands in this file; write { env = "NAME_OF_A_VARIABLE" } or { file = "PATH" }')
+    raise ValueError(
+        say('a secret never stands in this file; write { env = "NAME_OF_A_VARIABLE" } or { file = "PATH" }')
+    )
 
 
 Secret = Annotated[SecretStr, BeforeValidator(_looked_up)]
@@ -24,7 +27,7 @@ Secret = Annotated[SecretStr, BeforeValidator(_looked_up)]
 def _known(value: str) -> str:
     if value in TABLES:
         return value
-    raise ValueError(f"there are {', '.join(TABLES)}")
+    raise ValueError(say("there are {tables}", tables=", ".join(TABLES)))
 
 
 TableName = Annotated[str, AfterValidator(_known)]

@@ -22,6 +22,7 @@ from account_health.connectors.posthog.hogql import Key, Query, Span
 from account_health.connectors.posthog.settings import PostHogSettings
 from account_health.errors import Fault, SourceError
 from account_health.identity import Record
+from account_health.language import count, mark, say
 from account_health.model import Source
 
 if TYPE_CHECKING:
@@ -35,6 +36,19 @@ _LARGEST_ANSWER = 32 * 1024 * 1024
 _LATE = timedelta(days=2)
 """Devices send the events of a day without network afterwards, so the last days are always read again."""
 _QUERY, _GROUP = "query:read", "group:read"
+
+
+_UNSEEN = {
+    "login_events": (
+        mark("not seen, so logins stay unknown"),
+        mark("Name the events that are logins under `login_events`."),
+    ),
+    "features": (
+        mark("not seen, so uses of features stay unknown"),
+        mark("Name the events that are uses of features under `features`."),
+    ),
+}
+"""Per setting what it means that no event fits it, and what to do."""
 
 
 class _GroupType(Vendor):
@@ -128,20 +142,7 @@ class PostHog(Live[PostHogSettings]):
     async def probes(self, ask: Ask) -> Sequence[Probe]:
         """Whether the project has logins and features under the names that the settings give them."""
         seen = await self._seen(ask, await self._key(ask))
-        return [
-            Probe(setting, f"seen {count} times")
-            if count
-            else Probe(
-                setting,
-                f"not seen, so {what} stay unknown",
-                is_ok=False,
-                advice=f"Name the events that are {what} under `{setting}`.",
-            )
-            for setting, what, count in (
-                ("login_events", "logins", seen.logins),
-                ("features", "uses of features", seen.features),
-            )
-        ]
+        return [_sighting("login_events", seen.logins), _sighting("features", seen.features)]
 
     async def _days(self, ask: Ask) -> AsyncIterator[Mapping[str, Any]]:
         key = await self._key(ask)
@@ -181,14 +182,13 @@ class PostHog(Live[PostHogSettings]):
             return found[0]
         if not every:
             raise SourceError(
-                f"{self.label} has no group types in this project.",
-                "Group analytics is an add-on of PostHog; without it, set `account_property`.",
+                say("{system} has no group types in this project.", system=self.label),
+                say("Group analytics is an add-on of PostHog; without it, set `account_property`."),
                 fault=Fault.NOT_FOUND,
             )
-        problem = "does not say which" if wanted is None else "names none of them"
         raise SourceError(
-            f"{self.label} has {len(every)} group types in this project, and `group_type` {problem}.",
-            "Set it to the name of the type whose groups are accounts.",
+            _untold(self.label, len(every)) if wanted is None else _unknown(self.label, len(every)),
+            say("Set it to the name of the type whose groups are accounts."),
             fault=Fault.REFUSED,
         )
 
@@ -200,8 +200,8 @@ class PostHog(Live[PostHogSettings]):
             found = [seen async for seen in self._rows_of(_aside(ask), _Seen, query)]
             if not found:
                 raise SourceError(
-                    f"{self.label} did not say what events the project has.",
-                    "Try again; if it stays, its API has changed.",
+                    say("{system} did not say what events the project has.", system=self.label),
+                    say("Try again; if it stays, its API has changed."),
                     fault=Fault.BAD_RESPONSE,
                 )
             self._seen_since = {span.first: found[0]}
@@ -232,6 +232,31 @@ class PostHog(Live[PostHogSettings]):
 
     def _day(self, instant: datetime) -> date:
         return instant.replace(tzinfo=UTC).astimezone(ZoneInfo(self.settings.time_zone)).date()
+
+
+def _sighting(setting: str, times: int) -> Probe:
+    if times:
+        return Probe(setting, count("seen {n} times", "seen {n} times", times))
+    finding, advice = _UNSEEN[setting]
+    return Probe(setting, say(finding), is_ok=False, advice=say(advice))
+
+
+def _untold(label: str, types: int) -> str:
+    return count(
+        "{system} has {n} group types in this project, and `group_type` does not say which.",
+        "{system} has {n} group types in this project, and `group_type` does not say which.",
+        types,
+        system=label,
+    )
+
+
+def _unknown(label: str, types: int) -> str:
+    return count(
+        "{system} has {n} group types in this project, and `group_type` names none of them.",
+        "{system} has {n} group types in this project, and `group_type` names none of them.",
+        types,
+        system=label,
+    )
 
 
 def _aside(ask: Ask) -> Ask:

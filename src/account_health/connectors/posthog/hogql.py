@@ -17,6 +17,7 @@ from account_health.connectors.http import Paginator, Request, Unreadable
 from account_health.connectors.live.ask import iso
 from account_health.connectors.posthog.settings import EVENT_PROPERTY, PERSON_PROPERTY
 from account_health.domains import registrable_domain
+from account_health.language import say
 
 if TYPE_CHECKING:
     from account_health.connectors.posthog.settings import PostHogSettings
@@ -216,7 +217,7 @@ class Rows(Paginator):
         found = page if isinstance(page, Mapping) else {}
         columns, rows = found.get("columns"), found.get("results")
         if not isinstance(rows, list) or not isinstance(columns, list) or not all(isinstance(c, str) for c in columns):
-            raise Unreadable("it has no `columns` and `results`")
+            raise Unreadable(say("it has no `columns` and `results`"))
         return [
             dict(zip(columns, row, strict=True)) if isinstance(row, list) and len(row) == len(columns) else row
             for row in rows
@@ -229,7 +230,7 @@ class Rows(Paginator):
         last = items[-1] if items and isinstance(items[-1], Mapping) else {}
         after = {name: last.get(column) for name, column in self.after.items()}
         if not all(isinstance(value, str) and value for value in after.values()):
-            raise Unreadable("it promises more, but its last row does not tell where to go on")
+            raise Unreadable(say("it promises more, but its last row does not tell where to go on"))
         body = request.body or {}
         return replace(
             request, body={**body, "query": {**body["query"], "values": {**body["query"]["values"], **after}}}

@@ -8,6 +8,7 @@ from pydantic import Field, field_validator, model_validator
 
 from account_health.connectors.base import TimeZone
 from account_health.connectors.live import LiveSettings, Secret
+from account_health.language import say
 
 PERSON_PROPERTY = "person.properties."
 EVENT_PROPERTY = "properties."
@@ -85,13 +86,13 @@ class PostHogSettings(LiveSettings):
     @classmethod
     def _property(cls, value: str | None) -> str | None:
         if value is not None and not value.removeprefix("person.").removeprefix(EVENT_PROPERTY):
-            raise ValueError("the name of the property is missing")
+            raise ValueError(say("the name of the property is missing"))
         if value is not None and not value.startswith((PERSON_PROPERTY, EVENT_PROPERTY)):
-            raise ValueError("it must begin with person.properties. or properties.")
+            raise ValueError(say("it must begin with person.properties. or properties."))
         return value
 
     @model_validator(mode="after")
     def _one_kind_of_account(self) -> PostHogSettings:
         if self.account_property is not None and self.group_type is not None:
-            raise ValueError("set either group_type or account_property: an account is one or the other")
+            raise ValueError(say("set either group_type or account_property: an account is one or the other"))
         return self

@@ -18,6 +18,7 @@ from account_health.connectors.stripe.search import PAGE, found, listed
 from account_health.connectors.stripe.settings import StripeSettings
 from account_health.connectors.stripe.terms import Subscription
 from account_health.errors import SourceError
+from account_health.language import count, say
 from account_health.model import Source
 
 if TYPE_CHECKING:
@@ -115,22 +116,29 @@ class Stripe(Live[StripeSettings]):
         named = sum(1 for customer in newest if self._customers.marks(customer))
         is_of_use = bool(named) or not newest or self.settings.lists_accounts
         key = Probe(
-            f"metadata key {self.settings.account_key}",
-            f"{named} of the newest {len(newest)} customers hold it",
+            say("metadata key {key}", key=self.settings.account_key),
+            count(
+                "{named} of the newest {n} customers hold it",
+                "{named} of the newest {n} customers hold it",
+                len(newest),
+                named=named,
+            ),
             is_ok=is_of_use,
-            advice="" if is_of_use else "Set account_key; until then customers are recognised by mail domains only.",
+            advice=""
+            if is_of_use
+            else say("Set account_key; until then customers are recognised by mail domains only."),
         )
-        return [Probe("events", "can be read"), key, await self._search_probe(ask)]
+        return [Probe(say("events"), say("can be read")), key, await self._search_probe(ask)]
 
     async def _search_probe(self, ask: Ask) -> Probe:
         if not self.settings.search:
-            return Probe("search", "switched off")
+            return Probe(say("search"), say("switched off"))
         try:
             await ask.connection.get("/v1/customers/search", {"query": "created>0", "limit": 1}, needs=CUSTOMERS_MAY)
         except SourceError as err:
-            advice = "Set search = false if Stripe does not offer it to this company; lists are then read instead."
-            return Probe("search", err.message, is_ok=False, advice=advice)
-        return Probe("search", "works")
+            advice = say("Set search = false if Stripe does not offer it to this company; lists are then read instead.")
+            return Probe(say("search"), err.message, is_ok=False, advice=advice)
+        return Probe(say("search"), say("works"))
 
     async def _invoices(self, ask: Ask) -> AsyncIterator[Mapping[str, Any] | Gone]:
         """Invoices with the failed tries to collect them; older ones only while they are open."""

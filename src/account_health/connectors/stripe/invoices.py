@@ -12,25 +12,26 @@ from typing import Any
 
 from account_health import tables
 from account_health.connectors.stripe.objects import Charge, Invoice, major
+from account_health.language import mark
 
 _STATUSES = tables.allowed_words("invoice", "status")
 _SAME = timedelta(minutes=10)
 """A charge and the event that tells of it are seconds apart; two tries of Stripe's own are at least hours apart."""
-_UNDATED = "a payment failed, but no failed charge tells when; dated by the day the invoice was issued"
+_UNDATED = mark("a payment failed, but no failed charge tells when; dated by the day the invoice was issued")
 
 
 def by_mark(charges: Iterable[Charge]) -> Mapping[str, list[Charge]]:
     """Charges by everything that an invoice may know them by."""
     found: dict[str, list[Charge]] = defaultdict(list)
     for charge in charges:
-        for mark in charge.marks:
-            found[mark].append(charge)
+        for known_by in charge.marks:
+            found[known_by].append(charge)
     return found
 
 
 def with_charges(invoice: Invoice, unsuccessful: Mapping[str, Sequence[Charge]]) -> dict[str, Any]:
     """The row of an invoice with its unsuccessful charges; one that is not through yet has not failed."""
-    own = {charge.id: charge for mark in invoice.marks for charge in unsuccessful.get(mark, ())}
+    own = {charge.id: charge for known_by in invoice.marks for charge in unsuccessful.get(known_by, ())}
     failed = sorted(charge.created for charge in own.values() if charge.status == "failed")
     is_settled = invoice.status == "paid" or len(own) > len(failed)
     # A customer without a card fails without a charge, so the invoice may count more than there are.

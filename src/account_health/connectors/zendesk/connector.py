@@ -22,6 +22,7 @@ from account_health.connectors.http import Api, Manners, Request, Single, Thrott
 from account_health.connectors.live import Ask, Gone, Live, Reader
 from account_health.connectors.live.ask import unix
 from account_health.connectors.zendesk.escalations import Escalations, half_the_time
+from account_health.connectors.zendesk.sentences import UNSEARCHED, UNSEARCHED_OPEN, cut, how_old, none_of
 from account_health.connectors.zendesk.settings import ZendeskSettings
 from account_health.connectors.zendesk.strays import owners_of_domains
 from account_health.connectors.zendesk.tickets import (
@@ -36,6 +37,7 @@ from account_health.connectors.zendesk.tickets import (
     reading,
 )
 from account_health.errors import SourceError
+from account_health.language import say
 from account_health.model import Source
 
 if TYPE_CHECKING:
@@ -52,11 +54,6 @@ _BESIDE = {"include": "users,metric_sets"}
 _RECENT = timedelta(minutes=1)
 _READ, _EXPORT = "read", "read, as an admin"
 _COLUMNS = frozenset({"solved_at", "priority", "status", "reopened_count", "csat", "csat_low", "csat_high", "subject"})
-_UNSEARCHED = (
-    "Tickets without an organization could not be searched for; `requester_domains = false` leaves them out for good"
-)
-_CUT = "Tickets without an organization are left out, because the list of organizations was cut"
-_UNSEARCHED_OPEN = "Open tickets that were not updated within `history_days` could not be searched for"
 
 
 @dataclass(frozen=True)
@@ -163,7 +160,7 @@ class Zendesk(Live[ZendeskSettings]):
         ask.truncated = ask.truncated or listing.truncated
         if (age := self._clock() - listing.read_at) > _RECENT:
             minutes = age // timedelta(minutes=1)
-            ask.remarks.append(f"The list of organizations is {minutes} min old; `refresh` has it read again")
+            ask.remarks.append(how_old(minutes))
         return listing.organizations
 
     async def _accounts(self, ask: Ask) -> AsyncIterator[Mapping[str, Any]]:
@@ -195,7 +192,7 @@ class Zendesk(Live[ZendeskSettings]):
         # The export goes by the last update; an open ticket is worst when nobody touches it.
         found = await self._in_time(self._searched(ask, f"status<solved updated<{_days_later(ask.since)}"))
         self._has_long_open = found is not None
-        ask.unsettled += [_UNSEARCHED_OPEN] if found is None else []
+        ask.unsettled += [say(UNSEARCHED_OPEN)] if found is None else []
         for ticket in found or ():
             yield ticket.found_in(owners)
 
@@ -218,7 +215,7 @@ class Zendesk(Live[ZendeskSettings]):
             async for ticket in ask.items(Ticket, request, LISTED, needs=_READ):
                 yield ticket
         strays = await self._in_time(self._strays(ask))
-        ask.unsettled += [_UNSEARCHED] if strays is None else []
+        ask.unsettled += [say(UNSEARCHED)] if strays is None else []
         for ticket in strays or ():
             yield ticket
 
@@ -257,7 +254,7 @@ class Zendesk(Live[ZendeskSettings]):
         own = replace(ask, rejected=[], truncated=None)
         organizations = await self._all_organizations(own)
         if own.truncated:  # whoever else has a domain may be among those that are missing
-            ask.unsettled.append(f"{_CUT}: {own.truncated}")
+            ask.unsettled.append(cut(own.truncated))
             return {}
         records = [organization.record(self.settings.account_id_fields) for organization in organizations.values()]
         if self.settings.lists_accounts:
@@ -283,9 +280,11 @@ class Zendesk(Live[ZendeskSettings]):
         listed = at(answer, path[0])
         known = {str(at(field, "key")) for field in listed} if isinstance(listed, list) else set()
         if missing := [key for key in keys if key not in known]:
-            advice = "Use the key of a field, as Zendesk's page of organization fields shows it, and not its title."
-            return Probe(subject, f"there is no {' and no '.join(missing)}", is_ok=False, advice=advice)
-        return Probe(subject, "can be read")
+            advice = say(
+                "Use the key of a field, as Zendesk's page of organization fields shows it, and not its title."
+            )
+            return Probe(subject, none_of(missing), is_ok=False, advice=advice)
+        return Probe(subject, say("can be read"))
 
 
 def _days_later(instant: datetime) -> str:

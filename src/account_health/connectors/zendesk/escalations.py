@@ -17,13 +17,14 @@ import anyio
 
 from account_health.connectors.zendesk.tickets import PAGED, Audit, Event, Ticket, pages_of, reading
 from account_health.errors import Fault, SourceError
+from account_health.language import mark, say
 
 if TYPE_CHECKING:
     from account_health.connectors.live import Ask
     from account_health.connectors.zendesk.settings import ZendeskSettings
 
-_UNDATED = "it is marked as escalated, but since when is not known"
-_OUTDATED = "it has changed since it was looked up when it was escalated"
+_UNDATED = mark("it is marked as escalated, but since when is not known")
+_OUTDATED = mark("it has changed since it was looked up when it was escalated")
 
 
 @dataclass
@@ -54,7 +55,8 @@ class Escalations:
     def leave(self, ask: Ask, tickets: Collection[Ticket]) -> None:
         """Tells of tickets without a date, and keeps what has to be looked up for the next reading of all accounts."""
         if undated := sum(self._at(ticket) is None for ticket in tickets):
-            ask.unsettled.append(f"Since when marked tickets are escalated is not known yet: {undated}")
+            text = say("Since when marked tickets are escalated is not known yet: {number}", number=undated)
+            ask.unsettled.append(text)
         if ask.records is None and not ask.is_probe:
             self._waiting = {ticket.id: ticket for ticket in tickets if not self._is_settled(ticket)}
 

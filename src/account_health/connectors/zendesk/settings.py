@@ -10,6 +10,7 @@ from pydantic import Field, SecretStr, model_validator
 
 from account_health.connectors.http import Basic, Bearer, ClientCredentials
 from account_health.connectors.live import LiveSettings, Secret
+from account_health.language import say
 
 if TYPE_CHECKING:
     from account_health.connectors.http import Auth
@@ -98,7 +99,7 @@ class ZendeskSettings(LiveSettings):
     def _has_one_way_in(self) -> Self:
         pairs = ((self.client_id, self.client_secret), (self.access_token,), (self.email, self.api_token))
         if sum(None not in pair for pair in pairs) != 1:
-            raise ValueError("give `client_id` and `client_secret`, or `access_token`, or `email` and `api_token`")
+            raise ValueError(say("give `client_id` and `client_secret`, or `access_token`, or `email` and `api_token`"))
         return self
 
     @property
