@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     from account_health.publish.fields import Fields
     from account_health.publish.target import Customer
     from account_health.workspace import Workspace
+
+_DIGITS = 8
 
 
 @dataclass(frozen=True)
@@ -63,6 +66,12 @@ class Plan:
     def to_write(self) -> tuple[Entry, ...]:
         """The customers that differ from what we say."""
         return tuple(entry for entry in self.entries if entry.outcome is Outcome.TO_WRITE)
+
+    @property
+    def digest(self) -> str:
+        """Tells two lists of changes apart."""
+        changes = [(entry.customer, str(entry.before), str(entry.after)) for entry in self.to_write]
+        return hashlib.sha256(repr(changes).encode()).hexdigest()[:_DIGITS]
 
     @property
     def newest(self) -> int:

@@ -32,11 +32,15 @@ def reading(
     return StrictTool.from_function(tool, title=title, annotations=hints, **options)
 
 
-def writing(title: str, tool: Callable[..., Any], confirmed: Callable[..., Any] | None) -> StrictTool:
-    """A tool that writes something down; with `confirmed`, the function that does it once a person has said yes.
+def writing(
+    title: str, tool: Callable[..., Any], confirmed: Callable[..., Any] | None, *, overwrites: bool = False
+) -> StrictTool:
+    """A tool that writes something; with `confirmed`, the function that does it once a person has said yes.
 
-    Nothing that was written before is lost.
+    Either nothing that was written before is lost, or it `overwrites`, which to repeat changes nothing more.
     """
-    hints = ToolAnnotations(read_only_hint=False, destructive_hint=False, idempotent_hint=False, open_world_hint=True)
+    hints = ToolAnnotations(
+        read_only_hint=False, destructive_hint=overwrites, idempotent_hint=overwrites, open_world_hint=True
+    )
     described: dict[str, Any] = {"name": tool.__name__, "description": tool.__doc__}
     return StrictTool.from_function(confirmed or tool, title=title, annotations=hints, **described)

@@ -50,10 +50,13 @@ def create_server(configure: Callable[[], Config], clock: Clock) -> MCPServer[De
     return server
 
 
-def _decided(configure: Callable[[], Config]) -> tuple[Writes, bool]:
-    """What tools may write, and whether answers are recorded; nothing, as long as there is no usable configuration."""
+def _decided(configure: Callable[[], Config]) -> tuple[Writes, bool, bool]:
+    """What tools may write, whether answers are recorded, and whether it is said where health is written back to.
+
+    Nothing, as long as there is no usable configuration.
+    """
     try:
         config = configure()
     except Exception:  # noqa: BLE001 - a server always starts, and each question tells what is wrong
-        return "off", False
-    return config.writes, config.history.record == "answers"
+        return "off", False, False
+    return config.writes, config.history.record == "answers", any(one.name == "intacct" for one in config.publish)
