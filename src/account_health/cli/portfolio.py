@@ -145,7 +145,7 @@ def changes(
     since: Annotated[str, typer.Option(help="Only from this day or instant on, e.g. 2026-11-01.")] = "",
     owner: OwnerOption = "",
     band: Annotated[str, typer.Option(help="Band of the account then: green, yellow, red or not_scored.")] = "",
-    kind: Annotated[str, typer.Option(help="band, flag or status.")] = "",
+    kind: Annotated[str, typer.Option(help="band, flag, status or published.")] = "",
     limit: LimitOption = 20,
     cursor: CursorOption = "",
     output: Annotated[Literal["md", "json", "csv"], typer.Option("--format", help="md, json or csv.")] = "md",

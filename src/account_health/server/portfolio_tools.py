@@ -107,7 +107,8 @@ async def list_health_changes(
     owner: Owner = "",
     band: BandName = "",
     kind: Annotated[
-        Literal["", "band", "flag", "status"], Field(description="What it is about, e.g. 'status'; empty: anything")
+        Literal["", "band", "flag", "status", "published"],
+        Field(description="What it is about, e.g. 'status'; empty: anything"),
     ] = "",
     since: Annotated[
         str, Field(max_length=40, description="Only from this day on, e.g. '2026-11-01'; empty: any")
