@@ -41,7 +41,6 @@ VocabularyName = Annotated[
     str,
     Field(
         max_length=60,
-        description="Say the health in another system's words too: 'colours', 'uman', 'pipeline' or 'intacct', "
-        "e.g. 'uman'; empty: no",
+        description="Other words for the health: 'colours', 'uman', 'pipeline' or 'intacct', e.g. 'uman'; empty: none",
     ),
 ]

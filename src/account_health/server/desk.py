@@ -35,6 +35,16 @@ class Desk:
             self._workspace = Workspace.open(self._configure(), self._clock)
         return self._workspace
 
+    def language(self) -> str:
+        """The language of the configuration; English as long as there is none that can be used."""
+        from account_health.errors import AccountHealthError
+        from account_health.language import ENGLISH
+
+        try:
+            return self._workspace.language if self._workspace else self._configure().language
+        except AccountHealthError:
+            return ENGLISH
+
     def overview(self) -> Overview:
         """The overview of the open workspace, which keeps what it has read of the history."""
         if self._overview is None:

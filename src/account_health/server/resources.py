@@ -31,7 +31,7 @@ def add_resources(server: MCPServer[Desk], desk: Desk) -> None:
         """How scores are made: every weight, curve, flag, band, window and its reason, from the policy in force."""
         from account_health.reference import methodology
 
-        with _readable_errors():
+        with speaking(desk.language()), _readable_errors():
             return methodology(desk.policy())
 
     @server.resource(
@@ -54,10 +54,9 @@ def add_resources(server: MCPServer[Desk], desk: Desk) -> None:
         """The Health summary of one account by id, as render_health_summary gives it."""
         from account_health.render import render_summary
 
-        with _readable_errors():
+        with speaking(desk.language()), _readable_errors():
             workspace = desk.workspace()
-            with speaking(workspace.language), _readable_errors():
-                return render_summary(await workspace.assess(account), workspace.policy)
+            return render_summary(await workspace.assess(account), workspace.policy)
 
 
 @contextmanager

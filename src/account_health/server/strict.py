@@ -6,18 +6,22 @@ caller's own values never pass; see notes in `Tool.run` of the SDK for what it d
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from inspect import cleandoc
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mcp.server.mcpserver.exceptions import ToolError, UnexpectedToolError
 from mcp.server.mcpserver.tools import Tool
 from pydantic import ValidationError
 
 from account_health.errors import AccountHealthError
-from account_health.language import count, say
+from account_health.language import Language, UnknownLanguage, count, language, languages, say, speaking
 from account_health.markup import visible
 
+if TYPE_CHECKING:
+    from account_health.server.desk import Desk
+
+_LANGUAGE = "language"
 _FAULTS_SHOWN = 5
 _PLACE_CHARACTERS = 80
 
@@ -66,8 +70,22 @@ def _outlined(schema: dict[str, Any]) -> dict[str, Any]:
     return dict(outlined(schema))
 
 
+def _briefly(schema: dict[str, Any]) -> dict[str, Any]:
+    """An input schema with the argument that every tool has, and without defaults that say no more than `empty`."""
+    fields = schema.setdefault("properties", {})
+    for field in fields.values():
+        if field.get("default") == "":
+            del field["default"]
+    fields[_LANGUAGE] = {
+        "description": "Language of sentences, e.g. 'fr'; empty: as configured",
+        "maxLength": 20,
+        "type": "string",
+    }
+    return schema
+
+
 class StrictTool(Tool):
-    """A tool that says no clearly."""
+    """A tool that says no clearly, in the language it is asked in."""
 
     @classmethod
     def from_function(cls, fn: Callable[..., Any], *, whole: bool = False, **options: Any) -> StrictTool:  # type: ignore[override] # options pass through
@@ -80,23 +98,42 @@ class StrictTool(Tool):
         model = tool.fn_metadata.arg_model
         model.model_config["extra"] = "forbid"
         model.model_rebuild(force=True)
-        tool.parameters = untitled(model.model_json_schema(by_alias=True))
+        tool.parameters = _briefly(untitled(model.model_json_schema(by_alias=True)))
         if tool.fn_metadata.output_schema:
             schema = _brief(untitled(tool.fn_metadata.output_schema))
             tool.fn_metadata.output_schema = schema if whole else _outlined(schema)
         return tool  # type: ignore[return-value] # super builds `cls`
 
     async def run(self, arguments: dict[str, Any], context: Any, convert_result: bool = False) -> Any:
-        """Runs the tool; raises ToolError with our own text for whatever the caller or operator can mend."""
+        """Runs the tool in the asked language, or in that of the configuration.
+
+        Raises ToolError with our own text for whatever the caller or operator can mend.
+        """
+        desk: Desk = context.request_context.lifespan_context
+        with speaking(desk.language()):
+            asked = {name: value for name, value in arguments.items() if name != _LANGUAGE}
+            with speaking(self._language(arguments.get(_LANGUAGE, ""))):
+                try:
+                    return await super().run(asked, context, convert_result)
+                except ToolError as err:
+                    raise self._told(err) from err.__cause__
+
+    def _language(self, code: Any) -> str | Language:
         try:
-            return await super().run(arguments, context, convert_result)
-        except ToolError as err:
-            cause = err.__cause__
-            if isinstance(cause, AccountHealthError):
-                raise ToolError(cause.sentence) from cause
-            if isinstance(cause, ValidationError) and not isinstance(err, UnexpectedToolError):
-                raise ToolError(self._refusal(cause)) from cause
-            raise
+            return language(code) if code else ""
+        except (UnknownLanguage, AttributeError, TypeError) as err:  # whatever it is, it is no code
+            known = ", ".join(languages())
+            note = say("there is no such language; there is {languages}", languages=known)
+            raise ToolError(self._invalid(["- " + say("{name}: {note}", name=_LANGUAGE, note=note)])) from err
+
+    def _told(self, error: ToolError) -> ToolError:
+        """The error as the reader may have it, in the language that is spoken."""
+        cause = error.__cause__
+        if isinstance(cause, AccountHealthError):
+            return ToolError(cause.sentence)
+        if isinstance(cause, ValidationError) and not isinstance(error, UnexpectedToolError):
+            return ToolError(self._refusal(cause))
+        return error
 
     def _refusal(self, error: ValidationError) -> str:
         faults = error.errors(include_url=False, include_input=False, include_context=False)
@@ -107,7 +144,8 @@ class StrictTool(Tool):
             lines.append("- " + say("{name}: {note}", name=place, note=note))
         if len(faults) > _FAULTS_SHOWN:
             lines.append("- " + count("and {n} more", "and {n} more", len(faults) - _FAULTS_SHOWN))
-        told, known = "\n".join(lines), ", ".join(self.parameters.get("properties", {}))
-        if not known:
-            return say("Invalid arguments:\n{faults}\nKnown arguments: none.", faults=told)
-        return say("Invalid arguments:\n{faults}\nKnown arguments: {known}.", faults=told, known=known)
+        return self._invalid(lines)
+
+    def _invalid(self, faults: Sequence[str]) -> str:
+        known = ", ".join(self.parameters["properties"])
+        return say("Invalid arguments:\n{faults}\nKnown arguments: {known}.", faults="\n".join(faults), known=known)
