@@ -82,6 +82,11 @@ def test_the_file_is_spelled_in_the_language_of_the_company() -> None:
         assert text_of(workspace_of()) == FRENCH
 
 
+def test_french_is_spelled_as_sage_does_by_its_code_or_in_the_section() -> None:
+    assert text_of(workspace_of(), language="fr") == FRENCH
+    assert text_of(with_section(workspace_of(), "intacct_csv", {"language": "fr-CA"})) == FRENCH
+
+
 def test_another_language_of_the_file_is_asked_for_by_its_code() -> None:
     with speaking(french()):
         assert text_of(workspace_of(), language="en") == ENGLISH

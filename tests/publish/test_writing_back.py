@@ -209,7 +209,7 @@ async def test_every_write_is_on_record_with_before_after_and_author(scene: Scen
     assert (first.kind, first.subject, first.author, first.band) == (Kind.PUBLISHED, "intacct", AUTHOR, "yellow")
 
 
-async def test_every_change_carries_a_key_of_its_own_that_is_the_same_tomorrow_only_for_another_day(
+async def test_every_change_carries_a_key_of_its_own_which_only_another_day_makes_another(
     scene: Scene, tmp_path: Path
 ) -> None:
     await scene.apply()
@@ -309,7 +309,11 @@ async def test_fields_of_other_names_are_written_when_they_are_configured(tmp_pa
     own = Health(
         score="nsp::HEALTH", status="nsp::STATUS", churn="nsp::CHURN", statuses=("Sain", "À risque", "Aggravé")
     )
-    names: dict[str, Any] = {"health_score_field": own.score, "health_status_field": own.status, "churn_risk_field": own.churn}
+    names: dict[str, Any] = {
+        "health_score_field": own.score,
+        "health_status_field": own.status,
+        "churn_risk_field": own.churn,
+    }
     words = {"Healthy": "Sain", "At risk": "À risque", "Escalated": "Aggravé"}
     company = Company(health=own)
     company.add_customer("elm", status="Sain")
@@ -346,7 +350,11 @@ async def test_a_field_that_cannot_be_written_is_named(tmp_path: Path) -> None:
 
 
 async def test_fields_of_another_type_are_named(tmp_path: Path) -> None:
-    wrong: dict[str, Any] = {"health_score_field": "isOnHold", "health_status_field": "creditLimit", "churn_risk_field": "notes"}
+    wrong: dict[str, Any] = {
+        "health_score_field": "isOnHold",
+        "health_status_field": "creditLimit",
+        "churn_risk_field": "notes",
+    }
     said = await refused(scene_with(tmp_path, **wrong))
     assert "`isOnHold` is of the type `boolean` and no number; correct `health_score_field`." in said
     assert "`creditLimit` is of the type `number` and no text; correct `health_status_field`." in said

@@ -75,7 +75,7 @@ async def test_the_tool_is_there_only_where_it_is_configured_and_writing_is_not_
     csv_only = replace(recorded_copy, publish=(SourceConfig("intacct_csv", "intacct_csv", {}),))
     assert TOOL not in await names(csv_only, "allow")
     for writes in ("confirm", "allow"):
-        assert (await names(configured, writes))[-1] == TOOL  # type: ignore[arg-type] # both are
+        assert (await names(configured, writes))[-1] == TOOL
 
 
 @pytest.mark.parametrize("writes", ["confirm", "allow"])

@@ -136,7 +136,8 @@ def _counted(lines: Sequence[Line], kept: Sequence[Line], told: _Told | None, un
     """How many customers the file holds, and how that came about."""
     if told is None:
         yield count("{n} customer in the file.", "{n} customers in the file.", len(kept))
-        yield count("{n} customer has no score.", "{n} customers have no score.", unscored)
+        if unscored:
+            yield count("{n} customer has no score.", "{n} customers have no score.", unscored)
         return
     added = sum(line.customer not in told.values for line in kept)
     numbers = {

@@ -1,0 +1,80 @@
+"""Settings of publishing: where they stand, which secrets they take, and what is said when something is missing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from account_health.config import load_config
+from account_health.connectors.http import Connection
+from account_health.errors import ConfigurationError
+from account_health.publish.settings import CSV_SECTION, IntacctCsvSettings, section
+from account_health.publish.target import mark_of
+from account_health.publish.target_settings import SECTION, IntacctSettings
+from doors import configured, workspace_over
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+ACCOUNTS = "account_id,name\nbirch,Birch\n"
+WHOLE = """
+[publish.intacct]
+client_id = "app"
+client_secret = { env = "INTACCT_SECRET" }
+username = "writer@acme|100"
+entity = "100"
+"""
+
+
+def configuration(folder: Path, toml: str) -> Path:
+    return configured(folder, toml, account=ACCOUNTS)
+
+
+def test_a_section_is_read_with_its_secret_from_the_environment(tmp_path: Path) -> None:
+    config = load_config(configuration(tmp_path, WHOLE), {"INTACCT_SECRET": "s3cr3t"})
+    found = section(config, SECTION, IntacctSettings)
+    assert found
+    assert found.client_secret.get_secret_value() == "s3cr3t"
+    assert "s3cr3t" not in repr(found)
+    assert found.company == "https://api.intacct.com/ia/api/v1 acme|100 100"
+    assert section(config, CSV_SECTION, IntacctCsvSettings) is None
+
+
+def test_a_missing_secret_stops_publishing_and_nothing_else(tmp_path: Path) -> None:
+    path = configuration(tmp_path, WHOLE)
+    with pytest.raises(ConfigurationError, match="The environment variable INTACCT_SECRET is not set"):
+        section(load_config(path, {}), SECTION, IntacctSettings)
+    workspace = workspace_over(path)
+    assert workspace.config.publish
+
+
+def test_a_secret_in_the_text_of_the_file_is_refused_and_not_shown(tmp_path: Path) -> None:
+    text = WHOLE.replace('{ env = "INTACCT_SECRET" }', '"s3cr3t"')
+    with pytest.raises(ConfigurationError) as caught:
+        section(load_config(configuration(tmp_path, text)), SECTION, IntacctSettings)
+    assert "publish.intacct.client_secret: a secret never stands in this file" in str(caught.value)
+    assert "s3cr3t" not in str(caught.value)
+
+
+def test_a_place_that_nobody_can_write_to_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match=r"publish.*intacct"):
+        load_config(configuration(tmp_path, "[publish.hubspot]\nx = 1\n"))
+
+
+def test_an_unknown_language_and_a_wrong_field_name_are_named(tmp_path: Path) -> None:
+    text = f'{WHOLE}language = "xx"\nhealth_score_field = "not a name"\n'
+    with pytest.raises(ConfigurationError) as caught:
+        section(load_config(configuration(tmp_path, text), {"INTACCT_SECRET": "s"}), SECTION, IntacctSettings)
+    assert "publish.intacct.language" in str(caught.value)
+    assert "publish.intacct.health_score_field" in str(caught.value)
+
+
+def test_what_connectors_are_given_cannot_write() -> None:
+    assert [name for name in dir(Connection) if name in {"patch", "put", "delete", "write"}] == []
+
+
+def test_the_key_of_a_change_tells_every_part_apart_and_is_the_same_for_the_same() -> None:
+    assert mark_of("acme", "1", {"a": 1, "b": 2}) == mark_of("acme", "1", {"b": 2, "a": 1})
+    others = [mark_of("acme", "1", {}), mark_of("acme", "2", {}), mark_of("bcme", "1", {}), mark_of("acme", "1")]
+    assert len(set(others)) == 4
