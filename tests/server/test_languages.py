@@ -1,0 +1,121 @@
+"""Tools speak the language they are asked in, else that of the configuration; data stays comparable in all of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import anyio
+import pytest
+from mcp import Client
+
+from account_health.language import ENGLISH, languages
+from doors import DAY, ERAS, configured, said, server_over
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from mcp.types import CallToolResult
+
+pytestmark = pytest.mark.anyio
+
+OTHERS = [code for code in languages() if code != ENGLISH]
+CALLS: dict[str, dict[str, Any]] = {
+    "find_accounts": {"as_of": DAY},
+    "fetch_inputs": {"account": "northwind", "as_of": DAY},
+    "score_account": {"account": "northwind", "as_of": DAY},
+    "render_health_summary": {"account": "northwind", "as_of": DAY},
+    "score_supplied_inputs": {"metrics": {"nps_latest": 3}, "as_of": DAY},
+    "check_sources": {"as_of": DAY},
+    "list_at_risk_accounts": {"as_of": DAY},
+    "get_portfolio_health": {"as_of": DAY},
+    "explain_change": {"account": "northwind", "as_of": DAY},
+    "list_health_changes": {},
+}
+
+
+async def asked(client: Client, tool: str, **arguments: Any) -> CallToolResult:
+    return await client.call_tool(tool, {**CALLS[tool], **arguments})
+
+
+def keys(what: Any) -> Any:
+    """The shape of an answer: its keys, without what they hold."""
+    if isinstance(what, dict):
+        return {key: keys(value) for key, value in what.items()}
+    return [keys(value) for value in what] if isinstance(what, list) else type(what)
+
+
+async def test_every_tool_can_be_asked_in_a_language(client: Client) -> None:
+    listed = {tool.name: tool.input_schema["properties"] for tool in (await client.list_tools()).tools}
+
+    assert listed.keys() == CALLS.keys()
+    assert all("language" in properties for properties in listed.values())
+
+
+@pytest.mark.parametrize("code", OTHERS)
+@pytest.mark.parametrize("tool", CALLS)
+async def test_an_answer_in_another_language_has_the_shape_it_has_in_english(
+    client: Client, tool: str, code: str
+) -> None:
+    english, other = await asked(client, tool), await asked(client, tool, language=code)
+
+    assert other.is_error == english.is_error
+    assert keys(other.structured_content) == keys(english.structured_content)
+    assert said(other) != said(english), "nothing in it was said in the other language"
+    assert said(await asked(client, tool)) == said(english), "the language of one call stays with it"
+
+
+async def test_a_summary_in_french_has_its_labels_in_french(client: Client) -> None:
+    text = said(await asked(client, "render_health_summary", language="fr"))
+
+    assert text.startswith("## Santé\xa0: Northwind Traders\n\n### Signaux d'alerte\n")
+    assert "\n**Score\xa0:** 62 (Jaune) — " in text
+    assert "\n### Données utilisées\n" in text
+
+
+@pytest.mark.parametrize("code", ["klingon", "../fr", 7, ["fr"], {"fr": 1}])
+async def test_a_language_there_is_not_is_refused_with_those_there_are(client: Client, code: object) -> None:
+    result = await asked(client, "score_account", language=code)
+
+    assert result.is_error
+    assert "- language: there is no such language; there is en, fr" in said(result)
+
+
+async def test_errors_are_told_in_the_asked_language(client: Client) -> None:
+    unknown = await asked(client, "score_account", account="nobody at all", language="fr")
+    invalid = await asked(client, "score_account", colour="blue", language="fr")
+
+    assert "No account" not in said(unknown)
+    assert "Invalid arguments" not in said(invalid)
+    assert "colour" in said(invalid)
+
+
+@pytest.mark.parametrize("era", ERAS)
+async def test_the_configuration_says_what_is_spoken_without_an_argument(era: Any, tmp_path: Path) -> None:
+    configuration = configured(tmp_path, 'language = "fr"\n', account="account_id,name\nacme,Acme")
+    async with Client(server_over(configuration), mode=era) as client:
+        french = said(await client.call_tool("render_health_summary", {"account": "acme"}))
+        english = said(await client.call_tool("render_health_summary", {"account": "acme", "language": "en"}))
+        missing = said(await client.call_tool("render_health_summary", {"account": "nobody"}))
+        resource = (await client.read_resource("health://accounts/acme/summary")).contents[0]
+        policy = (await client.read_resource("health://policy")).contents[0]
+
+    assert french.startswith("## Santé\xa0: Acme")
+    assert english.startswith("## Health: Acme")
+    assert "No account" not in missing
+    assert getattr(resource, "text", "") == french
+    assert "Politique" in getattr(policy, "text", "")
+
+
+async def test_calls_at_the_same_time_do_not_mix_their_languages(client: Client) -> None:
+    titles: dict[str, set[str]] = {"en": set(), "fr": set()}
+
+    async def ask(code: str) -> None:
+        for _ in range(5):
+            text = said(await asked(client, "render_health_summary", language=code))
+            titles[code].add(text.partition("\n")[0])
+
+    async with anyio.create_task_group() as group:
+        for code in titles:
+            group.start_soon(ask, code)
+
+    assert titles == {"en": {"## Health: Northwind Traders"}, "fr": {"## Santé\xa0: Northwind Traders"}}
