@@ -268,6 +268,15 @@ async def test_two_accounts_with_one_customer_id_are_both_left_alone(tmp_path: P
     assert company.patches == []
 
 
+async def test_a_customer_id_of_two_accounts_is_not_written_for_one_of_them_alone_either(tmp_path: Path) -> None:
+    company = Company()
+    company.add_customer("C-1")
+    rows = [*customer("birch", external_id="C-1"), *customer("cedar", external_id="C-1")]
+    scene = Scene(company, writing_to(company, rows, tmp_path / "h.sqlite", customer_key="external_id"))
+    assert outcomes(await scene.apply("birch")) == {"birch": "not_matched"}
+    assert company.patches == []
+
+
 async def test_more_customers_than_fit_into_a_few_questions_are_read_in_pages(tmp_path: Path) -> None:
     company = Company()
     names = [f"c{number:04}" for number in range(1100)]
@@ -361,6 +370,11 @@ async def test_fields_of_another_type_are_named(tmp_path: Path) -> None:
     assert "`notes` is of the type `string` and cannot say true or false; correct `churn_risk_field`." in said
 
 
+async def test_what_is_wrong_with_the_fields_is_said_in_the_language_of_the_reader(tmp_path: Path) -> None:
+    said = await refused(scene_with(tmp_path, health_score_field="totalDue", language="fr"))
+    assert said.startswith("Nothing was written: the fields of [publish.intacct] do not fit. `totalDue` cannot be")
+
+
 async def test_a_value_can_be_left_out_by_emptying_its_field(tmp_path: Path) -> None:
     scene = scene_with(tmp_path, churn_risk_field="", health_status_field="")
     await scene.apply()
@@ -408,6 +422,23 @@ async def test_a_token_that_expires_midway_is_renewed(scene: Scene) -> None:
     done = await carried_out(scene.workspace, plan, AUTHOR)
     assert done.report().counts[Outcome.WRITTEN] == 3
     assert scene.company.tokens_granted >= 2
+
+
+async def test_a_token_that_ends_is_renewed_even_where_that_is_answered_like_a_wrong_request(scene: Scene) -> None:
+    plan = await scene.plan()
+    scene.company.token_refusal = 400
+    scene.company.expire_tokens()
+    done = await carried_out(scene.workspace, plan, AUTHOR)
+    assert done.report().counts[Outcome.WRITTEN] == 3
+    assert len(scene.company.patches) == 4
+
+
+async def test_an_error_that_comes_with_a_status_of_success_is_a_failure(scene: Scene) -> None:
+    plan = await scene.plan()
+    scene.company.fail("elm", 200)
+    done = await carried_out(scene.workspace, plan, AUTHOR)
+    assert outcomes(done)["elm"] == "failed"
+    assert outcomes(done)["larch"] == "written"
 
 
 async def test_too_fast_waits_as_told_and_goes_on(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:

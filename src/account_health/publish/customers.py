@@ -57,8 +57,10 @@ async def customers_of(
     """
     accounts = [one.account for one in standing]
     raw = await _raw(workspace, settings, accounts, as_of)
-    ids = {account: sorted({text for found in raw[account] if (text := spelled(found.strip()))}) for account in raw}
-    often = Counter(customer for customers in ids.values() for customer in customers)
+    every = {account: sorted({text for found in raw[account] if (text := spelled(found.strip()))}) for account in raw}
+    # Counted over all accounts that are known, so that one alone is told the same as all of them.
+    often = Counter(customer for customers in every.values() for customer in customers)
+    ids = {account: every.get(account, []) for account in accounts}
     shared = frozenset(account for account, customers in ids.items() if any(often[one] > 1 for one in customers))
     nameless = frozenset(account for account, customers in ids.items() if not customers)
     kept = {account: customers for account, customers in ids.items() if account not in shared | nameless}
@@ -68,17 +70,13 @@ async def customers_of(
 async def _raw(
     workspace: Workspace, settings: CustomerSettings, accounts: Sequence[str], as_of: datetime
 ) -> Mapping[str, Sequence[str]]:
-    """The customer ids as they are written where the settings say."""
+    """The customer ids as they are written where the settings say, of these accounts or of more."""
     if settings.customer_key == "account_id":
         return {account: (account,) for account in accounts}
-    found: dict[str, list[str]] = {account: [] for account in accounts}
     if settings.customer_key == "external_id":
         rows = (await workspace.sources.roster(workspace.policy, as_of)).rows
-        for account in accounts:
-            if account in rows and rows[account]["external_id"]:
-                found[account].append(rows[account]["external_id"])
-        return found
+        return {account: (row["external_id"],) for account, row in rows.items() if row["external_id"]}
+    found: dict[str, list[str]] = {}
     for record, account in read_crosswalk(workspace.config).get(settings.crosswalk_source, {}).items():
-        if account in found:
-            found[account].append(record)
+        found.setdefault(account, []).append(record)
     return found

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from account_health.errors import ConfigurationError
-from account_health.language import mark, say, word
+from account_health.language import mark, say, together, word
 from account_health.markup import code
 from account_health.publish.health import INTACCT, Health
 from account_health.publish.spelling import folded, statuses_read, truths_read
@@ -87,7 +87,7 @@ def fields_checked(model: Mapping[str, FieldModel], settings: IntacctSettings, p
         raise ConfigurationError(
             say(
                 "Nothing was written: the fields of [publish.intacct] do not fit. {problems}",
-                problems=" ".join(problems),
+                problems=together(*problems),
             ),
             say("`account-health publish --to intacct` without --apply shows whether they do."),
         )

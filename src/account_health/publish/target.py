@@ -111,7 +111,9 @@ class Target:
 
     async def write(self, connection: WritingConnection, key: str, changes: Mapping[str, Any], mark: str) -> None:
         """Changes these fields of a customer; raises SourceError."""
-        await connection.patch(f"/objects/{CUSTOMERS}/{key}", nested(changes), mark, needs=_MAY_WRITE)
+        answer = await connection.patch(f"/objects/{CUSTOMERS}/{key}", nested(changes), mark, needs=_MAY_WRITE)
+        if at(answer, "ia::meta.totalError") or at(answer, "ia::result.ia::error"):  # with a status of success
+            raise SourceError(say("{system} did not accept a change.", system=LABEL), fault=Fault.REFUSED)
 
 
 def nested(changes: Mapping[str, Any]) -> dict[str, Any]:
