@@ -11,7 +11,7 @@ import numpy as np
 from account_health.factors import explain_factors
 from account_health.gaps import missing_inputs
 from account_health.inputs_used import input_reports
-from account_health.language import count, mark, say
+from account_health.language import count, mark, retold, say
 from account_health.markup import code, visible
 from account_health.model import (
     AccountRef,
@@ -138,7 +138,7 @@ def _crm_score(evaluation: Evaluation, row: int) -> CrmScore | None:
 
 def _notices(evaluation: Evaluation, row: int, crm: CrmScore | None) -> tuple[str, ...]:
     profile = evaluation.profiles[evaluation.accounts[row]]
-    notices = [*([say(DEMO_NOTICE)] if evaluation.inputs.is_demo else []), *evaluation.inputs.problems]
+    notices = [*([say(DEMO_NOTICE)] if evaluation.inputs.is_demo else []), *map(retold, evaluation.inputs.problems)]
     if crm is None and profile["crm_score"] is not None:
         notices.append(
             say(

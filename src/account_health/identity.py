@@ -13,7 +13,7 @@ from functools import cached_property
 from typing import Literal
 
 from account_health.domains import registrable_domain
-from account_health.language import Said, count, say
+from account_health.language import all_of, clauses, count, say
 from account_health.markup import code
 
 Confidence = Literal["certain", "likely"]
@@ -158,7 +158,7 @@ class Known:
             if not _surest(links):
                 doubts[account].append(say("{records} fit equally well", records=_shortened(map(_evident, links))))
         certain = {account for account, links in found.items() if any(link.confidence == "certain" for link in links)}
-        ambiguous = {a: joined(doubts[a][:_NAMED], "; ") for a in sorted(doubts.keys() - certain)}
+        ambiguous = {a: clauses(doubts[a][:_NAMED]) for a in sorted(doubts.keys() - certain)}
         kept = tuple(link for account in sorted(found.keys() - ambiguous) for link in _surest(found[account]))
         linked = {link.record.id for link in kept}
         return Links(
@@ -217,18 +217,6 @@ class Known:
 
 
 NOBODY = Known()
-
-
-def joined(texts: Iterable[str], between: str) -> str:
-    """The texts in a row, as one that can be said again in another language."""
-    parts = {f"part_{at}": text for at, text in enumerate(texts)}
-    return Said.of(between.join(f"{{{part}}}" for part in parts), values=parts)
-
-
-def all_of(texts: Iterable[str]) -> str:
-    """`a and b and c`, as one that can be said again in another language."""
-    parts = {f"part_{at}": text for at, text in enumerate(texts)}
-    return Said.of(" {link} ".join(f"{{{part}}}" for part in parts), values={**parts, "link": say("and")})
 
 
 def _surest(links: Sequence[Link]) -> list[Link]:

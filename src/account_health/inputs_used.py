@@ -30,6 +30,8 @@ _FIELDS = {
     "customer_since": mark("customer since"),
     "crm_score": mark("the CRM's own score"),
 }
+_SAID_BY_SQL = (mark("dated before the account became a customer"),)
+"""What `census.sql` finds doubtful, for the catalogues."""
 _SUMMARY = (State.OBSERVED, State.EMPTY, State.STALE, State.FAILED, State.NOT_MATCHED, State.NOT_APPLICABLE)
 
 
@@ -181,7 +183,8 @@ def _trouble(held: Held, account: str, limit: int) -> str:
             )
         )
     if held.doubtful:
-        reasons = prose(clauses(say(doubt) for doubt in held.doubts), limit)
+        doubts = dict.fromkeys(doubt for text in held.doubts for doubt in text.split("; "))
+        reasons = prose(clauses(say(doubt) for doubt in doubts), limit)
         texts = NOUNS.get(held.holding.table, ROWS).doubtful
         parts.append(count(*texts, held.doubtful, all=held.rows, reasons=reasons))
     return ", ".join(parts)

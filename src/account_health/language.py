@@ -154,20 +154,32 @@ def word(context: str, text: str) -> str:
     return spoken().translations.pgettext(context, text) if text else ""
 
 
+def together(*texts: str) -> str:
+    """Sentences one after the other, as one that can be said again."""
+    return joined(filter(None, texts), " ")
+
+
+def joined(texts: Iterable[str], between: str) -> str:
+    """The texts in a row, as one that can be said again."""
+    parts = {f"part_{at}": text for at, text in enumerate(texts)}
+    return Said.of(between.join(f"{{{part}}}" for part in parts), values=parts)
+
+
 def clauses(texts: Iterable[str]) -> str:
-    """Clauses in one sentence, parted by semicolons as the language writes them."""
-    return say("; ").join(texts)
+    """Clauses in one sentence, parted by semicolons as the language writes them; can be said again."""
+    parts = {f"part_{at}": text for at, text in enumerate(texts)}
+    return Said.of("{between}".join(f"{{{part}}}" for part in parts), values={**parts, "between": say("; ")})
+
+
+def all_of(texts: Iterable[str]) -> str:
+    """`a and b and c`, as one that can be said again."""
+    parts = {f"part_{at}": text for at, text in enumerate(texts)}
+    return Said.of(" {and} ".join(f"{{{part}}}" for part in parts), values={**parts, "and": say("and")})
 
 
 def mark(text: str) -> str:
     """The text itself: tells the catalogues about one that is said elsewhere, out of a table of texts."""
     return text
-
-
-def together(*texts: str) -> str:
-    """Sentences one after the other, as one that can be said again."""
-    parts = {f"part_{at}": text for at, text in enumerate(filter(None, texts))}
-    return Said.of(" ".join(f"{{{name}}}" for name in parts), values=parts)
 
 
 def forms(one: str, many: str) -> tuple[str, str]:
@@ -224,4 +236,4 @@ def money(amount: float, currency: str) -> str:
         return f"{currency} {figure(amount)}".strip()
     from babel.numbers import format_currency
 
-    return format_currency(round(amount), currency, "#,##0 ¤¤", spoken().locale, currency_digits=False)
+    return format_currency(round(amount), currency, "#,##0\xa0¤¤", spoken().locale, currency_digits=False)

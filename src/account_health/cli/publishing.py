@@ -14,6 +14,7 @@ from account_health.cli.asking import (
     Format,
     FormatOption,
     LanguageOption,
+    RefreshOption,
     ask_workspace,
     configured,
 )
@@ -35,6 +36,7 @@ def publish(
     is_applied: Annotated[bool, typer.Option("--apply", help="Write; without it nothing is written.")] = False,
     as_of: AsOfOption = "",
     author: Annotated[str, typer.Option("--author", help="Who does it; default: the user of this machine.")] = "",
+    refresh: RefreshOption = False,
     output: FormatOption = Format.MD,
     config: ConfigOption = None,
     is_demo: DemoOption = False,
@@ -49,7 +51,7 @@ def publish(
     async def ask(workspace: Workspace) -> None:
         if bool(account) == is_all:
             raise CallerError(say("Name one account, or say --all."), say("E.g. account-health publish --all"))
-        plan = await planned(Overview(workspace), account, as_of or None)
+        plan = await planned(Overview(workspace), account, as_of or None, refresh=refresh)
         if is_applied:
             with progress_bar(say("Writing to {target}", target=to)) as progress:
                 plan = await carried_out(workspace, plan, author or workspace.user, progress)

@@ -15,8 +15,7 @@ from pydantic import SecretStr, ValidationError
 
 from account_health.connectors.base import Settings
 from account_health.errors import AccountHealthError, ConfigurationError, Fault, SourceError, faults, place
-from account_health.identity import all_of
-from account_health.language import say, together
+from account_health.language import all_of, say, together
 
 if TYPE_CHECKING:
     from datetime import datetime

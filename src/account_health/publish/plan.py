@@ -106,16 +106,24 @@ def target_of(workspace: Workspace, transport: AsyncBaseTransport | None = None)
 
 
 async def planned(
-    overview: Overview, account: str = "", as_of: str | None = None, *, target: Target | None = None
+    overview: Overview,
+    account: str = "",
+    as_of: str | None = None,
+    *,
+    refresh: bool = False,
+    target: Target | None = None,
 ) -> Plan:
     """What would change for one account by id, name or domain, or for all customers (empty).
 
-    Reads only. Raises ConfigurationError if the company's fields do not fit, SourceError if it cannot be asked.
+    Reads only; `refresh` computes although a recorded run is fresh. Raises ConfigurationError if the company's fields do not fit, SourceError if it cannot be asked.
     """
     workspace = overview.workspace
     target = target or target_of(workspace)
     last = await workspace.memory.ask(lambda store: store.last_published()) if workspace.memory.exists else {}
-    view = await _view_of_one(workspace, account, as_of) if account else await overview.view(as_of)
+    if account:
+        view = await _view_of_one(workspace, account, as_of, refresh=refresh)
+    else:
+        view = await overview.view(as_of, refresh=refresh)
     standing = customers_standing(view)
     if account and not standing:
         raise CallerError(
@@ -132,9 +140,9 @@ async def planned(
     return Plan(target, fields, view, entries, last)
 
 
-async def _view_of_one(workspace: Workspace, account: str, as_of: str | None) -> View:
+async def _view_of_one(workspace: Workspace, account: str, as_of: str | None, *, refresh: bool) -> View:
     """The view of one account alone, without reading all the others."""
-    instant, call = workspace.instant(as_of), workspace.call()
+    instant, call = workspace.instant(as_of), workspace.call(refresh=refresh)
     entry = await workspace.find(account, instant, call)
     evaluation = await workspace.evaluate(instant, [entry.id], call)
     standings = Standings.of_evaluation(evaluation, profiles_of(evaluation))

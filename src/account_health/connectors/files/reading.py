@@ -14,8 +14,8 @@ from account_health.connectors.files.matching import Matches, Method, match_keys
 from account_health.connectors.files.rows import check, keys, sort
 from account_health.connectors.files.sheets import Sheet, identifier, literal, read_file, read_select
 from account_health.errors import SourceError
-from account_health.identity import Candidate, all_of, joined
-from account_health.language import mark, say, together
+from account_health.identity import Candidate
+from account_health.language import all_of, joined, mark, say, together
 from account_health.model import State
 from account_health.tables import TABLES
 

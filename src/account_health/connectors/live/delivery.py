@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 
 from account_health.connectors.base import Relation
 from account_health.connectors.live.store import StoredRows
-from account_health.identity import joined
-from account_health.language import count, say
+from account_health.language import clauses, count, joined, say
 from account_health.markup import code
 from account_health.model import State
 
@@ -107,7 +106,7 @@ def _unread_records(matching: Matching | None) -> str:
 
 
 def _joined(sentences: Iterable[str]) -> str:
-    return joined(dict.fromkeys(filter(None, sentences)), "; ")
+    return clauses(dict.fromkeys(filter(None, sentences)))
 
 
 def _evidence(links: Sequence[Link]) -> str:
