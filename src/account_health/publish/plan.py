@@ -115,7 +115,8 @@ async def planned(
 ) -> Plan:
     """What would change for one account by id, name or domain, or for all customers (empty).
 
-    Reads only; `refresh` computes although a recorded run is fresh. Raises ConfigurationError if the company's fields do not fit, SourceError if it cannot be asked.
+    Reads only; `refresh` computes although a recorded run is fresh. Raises ConfigurationError if the company's fields
+    do not fit, SourceError if it cannot be asked.
     """
     workspace = overview.workspace
     target = target or target_of(workspace)
