@@ -144,6 +144,17 @@ async def test_the_report_as_json_has_english_ids_and_no_nulls(scene: Scene) -> 
     assert "null" not in json.dumps(found)
 
 
+async def test_a_report_that_is_cut_off_shows_what_changes_and_counts_the_rest(tmp_path: Path) -> None:
+    company = Company()
+    company.add_customer("zinnia")
+    names = {f"a{number}": "green" for number in range(9)}
+    plan = await plan_for(writing_to(company, rows_of(**names, zinnia="red"), tmp_path / "h.sqlite"), company)
+    found = plan.report(3)
+    assert [record.account for record in found.records] == ["zinnia", "a0", "a1"]
+    assert (found.more, found.counts[Outcome.NOT_MATCHED]) == (7, 9)
+    assert "7 more are not shown." in as_markdown(found)
+
+
 async def test_one_account_can_be_asked_about_alone(scene: Scene) -> None:
     plan = await scene.plan("birch")
     assert outcomes(plan) == {"birch": "unchanged"}

@@ -33,6 +33,15 @@ if TYPE_CHECKING:
     from account_health.workspace import Workspace
 
 _DIGITS = 8
+_FIRST = (
+    Outcome.FAILED,
+    Outcome.TO_WRITE,
+    Outcome.WRITTEN,
+    Outcome.NOT_MATCHED,
+    Outcome.NOT_SCORED,
+    Outcome.UNCHANGED,
+)
+"""What a report that is cut off still has to show comes first."""
 
 
 @dataclass(frozen=True)
@@ -82,6 +91,7 @@ class Plan:
         """The plan, or what became of it, as it is published; of all but those that are unchanged, at most `limit`."""
         counts = {outcome: sum(entry.outcome is outcome for entry in self.entries) for outcome in Outcome}
         told = [e for e in self.entries if e.outcome is not Outcome.UNCHANGED or len(self.entries) == 1]
+        told.sort(key=lambda entry: _FIRST.index(entry.outcome))
         return Publication(
             to=SECTION,
             applied=self.applied,

@@ -71,7 +71,7 @@ class Publication(Published):
     applied: bool = Field(description="False: a dry run, nothing was written")
     as_of: datetime = Field(description="The instant the scores hold for")
     counts: dict[Outcome, int] = Field(description="Customers by what became of them")
-    records: tuple[PublishedRecord, ...] = Field(description="Those that are more than counted, sorted by account")
+    records: tuple[PublishedRecord, ...] = Field(description="Those that are more than counted: failures, then changes")
     more: int = Field(default=0, description="How many of those were cut off here")
     sentence: str = Field(description="The whole in words")
     notices: tuple[str, ...] = Field(default=(), description="What else a reader has to know")
