@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -14,12 +15,15 @@ from account_health.chronicle import Phase
 from account_health.explained_change import as_markdown as change_as_markdown
 from account_health.explained_change import explain_change
 from account_health.health_changes import WantedChanges, as_markdown, health_changes
+from account_health.language import ENGLISH, languages, speaking
 from account_health.manual_status import prepare_flag, prepare_status, write
+from account_health.markup import visible
 from account_health.overview import Overview
 from account_health.portfolio import portfolio_health
 from account_health.render import render_at_risk, render_portfolio, render_summary
 from account_health.said import FlagWish, StatusWish
 from moving import moving_config, recorded_by, rows_in, workspace_on
+from other_tongues import WIDE, unsaid
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -53,6 +57,7 @@ SAID: dict[int, Sequence[StatusWish | FlagWish]] = {
 }
 """What people say, by days before the last one."""
 
+SPEAKERS = ("Mara", "Ines", "Tomas")
 EXPLAINED = ("fernhollow", "northwind", "kestrel")
 
 
@@ -128,6 +133,31 @@ def month(tmp_path_factory: pytest.TempPathFactory) -> Month:
 
 def test_the_month_reads_byte_for_byte_as_it_did(month: Month, snapshot: SnapshotAssertion) -> None:
     assert "\n".join(month.pages) == snapshot
+
+
+@pytest.mark.parametrize("code", [code for code in languages() if code != ENGLISH])
+def test_the_last_day_of_the_month_stays_as_it_was_read_in_another_language(
+    month: Month, code: str, snapshot: SnapshotAssertion
+) -> None:
+    async def told() -> list[str]:
+        workspace = workspace_on(month.config)
+        changes = await health_changes(workspace, WantedChanges(), 100)
+        return [*await _last_day(month.config), as_markdown(changes, workspace.policy)]
+
+    with speaking(code):
+        assert "\n".join(anyio.run(told)) == snapshot
+
+
+def test_the_last_day_of_the_month_says_every_word_of_ours(month: Month) -> None:
+    with speaking(WIDE):
+        pages = anyio.run(_last_day, month.config)
+
+    accounts = [json.loads(line) for line in (month.config.folder / "account.jsonl").read_text("utf-8").splitlines()]
+    policy = workspace_on(month.config).policy
+    most, names = policy.limits.name_characters, ("account_id", "name", "owner", "segment")
+    outside = [visible(str(account.get(name) or ""), most) for account in accounts for name in names]
+    known = (*outside, *SPEAKERS, policy.ref.hash, "UTC USD EUR default id JSON lines")
+    assert [unsaid(page, *known) for page in pages] == [[]] * len(pages)
 
 
 def test_a_helpdesk_that_is_down_clears_no_flag(month: Month) -> None:

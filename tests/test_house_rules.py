@@ -21,6 +21,7 @@ from packaging.requirements import Requirement
 from packaging.version import Version
 
 import account_health
+from account_health import errors
 from account_health.policy import load_policy
 
 if TYPE_CHECKING:
@@ -38,6 +39,12 @@ CLOCKS = ("datetime.now", "datetime.utcnow", "datetime.today", "date.today", "ti
 CLOCK_READERS = {"cli/asking.py"}
 FREE_NUMBERS = {0, 1, 100}
 SHARED_BY_CONNECTORS = {"__init__", "base", "http", "live", "registry"}
+SPEAKERS = {"say", "count", "mark", "forms", "word"}
+OUR_ERRORS = {
+    name
+    for name, kind in vars(errors).items()
+    if isinstance(kind, type) and issubclass(kind, errors.AccountHealthError)
+}
 HEAVY = {"duckdb", "jinja2", "numpy", "sqlalchemy", "tldextract"}
 
 # Older ones have known holes. httpx2 and starlette come with mcp, which admits older ones.
@@ -73,6 +80,17 @@ def _nodes(paths: list[Path], is_wrong: Callable[[ast.AST], bool]) -> list[str]:
         for node in ast.walk(_tree(path))
         if is_wrong(node)
     ]
+
+
+def _calls(node: ast.AST) -> str:
+    """The name of what a call calls; empty for anything else."""
+    called = node.func if isinstance(node, ast.Call) else None
+    return called.id if isinstance(called, ast.Name) else called.attr if isinstance(called, ast.Attribute) else ""
+
+
+def _is_plain(node: ast.AST) -> bool:
+    """A text in the code itself that nobody says."""
+    return isinstance(node, ast.JoinedStr | ast.BinOp) or (isinstance(node, ast.Constant) and bool(node.value))
 
 
 def _matches(paths: list[Path], pattern: str) -> list[str]:
@@ -195,6 +213,21 @@ def test_heavy_modules_stay_off_the_way_to_the_list_of_tools() -> None:
     code = f"import sys, account_health.cli, account_health.server; print(sorted({HEAVY | {'mcp'}} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.stdout == "['mcp']\n", done.stderr
+
+
+def test_a_text_that_is_said_is_written_out_where_the_catalogues_find_it() -> None:
+    def is_built(node: ast.AST) -> bool:
+        texts = node.args[:2] if isinstance(node, ast.Call) and _calls(node) in SPEAKERS else []
+        return any(isinstance(text, ast.JoinedStr | ast.BinOp) for text in texts)
+
+    assert _nodes(_modules(), is_built) == []
+
+
+def test_errors_are_said_so_that_they_can_be_translated() -> None:
+    def is_unsaid(node: ast.AST) -> bool:
+        return isinstance(node, ast.Call) and _calls(node) in OUR_ERRORS and any(_is_plain(arg) for arg in node.args)
+
+    assert _nodes([path for path in _modules() if path.parent.name != "testing"], is_unsaid) == []
 
 
 def test_names_of_tests_are_sentences() -> None:

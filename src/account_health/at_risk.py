@@ -20,7 +20,7 @@ from account_health.pages import cursor_after, start_of
 from account_health.renewal_window import RenewalWindow
 from account_health.vocabularies import conditions as vocabulary_conditions
 from account_health.vocabularies import status_word, vocabulary_named
-from account_health.wording import NO_CUSTOMERS, severity_word
+from account_health.wording import NO_CUSTOMERS, of_severity, severity_word
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -104,7 +104,7 @@ def _chosen(view: View, wanted: WantedAtRisk, attention: Attention) -> Bools:
 def _summary(attention: Attention, wanted: WantedAtRisk, chosen: Bools, counts: dict[str, int]) -> str:
     standings, selection = attention.view.standings, attention.view.selection
     total, among = sum(counts.values()), int(chosen.sum())
-    tiers = ", ".join(f"{figure(n)} {severity_word(Severity(tier))}" for tier, n in counts.items() if n)
+    tiers = ", ".join(of_severity(Severity(tier), n) for tier, n in counts.items() if n)
     values = {"n": figure(total), "all": figure(among)}
     text = (
         say(

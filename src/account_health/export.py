@@ -21,6 +21,7 @@ import numpy as np
 from account_health.csv_cells import safe_cell
 from account_health.errors import CallerError
 from account_health.flags import SEVERITIES
+from account_health.language import say
 from account_health.markup import STEERING, visible
 from account_health.model import FlagState
 from account_health.standings import BANDS
@@ -79,7 +80,7 @@ async def export_accounts(  # noqa: PLR0913 - what the command line asks for
 def require_known(policy: Policy, form: str, vocabulary: str) -> None:
     """Raises CallerError for an unknown form or vocabulary, before anything is read for it."""
     if form not in _WRITERS:
-        raise CallerError("There is no such form of export.", f"Forms: {', '.join(_WRITERS)}.")
+        raise CallerError(say("There is no such form of export."), say("Forms: {forms}.", forms=", ".join(_WRITERS)))
     if vocabulary:
         vocabulary_named(policy, vocabulary)
 

@@ -21,6 +21,7 @@ from account_health.wording import (
     lower_first,
     minute,
     number,
+    of_severity,
     percent_down,
     remedy,
     rounded,
@@ -125,6 +126,7 @@ def _environment() -> Environment:
         "source_name": lambda source: source_name(Source(source)),
         "band_title": band_title,
         "severity_word": severity_word,
+        "of_severity": of_severity,
     }
     environment.globals |= {"Direction": Direction, "FlagState": FlagState, "State": State}
     environment.globals |= {"say": say, "count": count, "word": word}

@@ -49,6 +49,13 @@ _SEVERITIES = {
     Severity.WATCH: mark("watch"),
     Severity.NONE: mark("none"),
 }
+_OF_SEVERITY = {
+    Severity.CRITICAL: forms("{n} critical", "{n} critical"),
+    Severity.HIGH: forms("{n} high", "{n} high"),
+    Severity.MEDIUM: forms("{n} medium", "{n} medium"),
+    Severity.WATCH: forms("{n} watch", "{n} watch"),
+    Severity.NONE: forms("{n} none", "{n} none"),
+}
 _REMEDIES = {
     State.NOT_CONNECTED: mark("connect {source}"),
     State.FAILED: mark("restore {source}"),
@@ -88,6 +95,11 @@ def band_meaning(band: Band) -> str:
 def severity_word(severity: Severity) -> str:
     """How urgent, as a reader sees it."""
     return say(_SEVERITIES[severity])
+
+
+def of_severity(severity: Severity, accounts: int) -> str:
+    """So many accounts of one tier, e.g. `3 critical`."""
+    return count(*_OF_SEVERITY[severity], accounts, n=figure(accounts))
 
 
 def remedy(state: State, source: Source) -> str:
