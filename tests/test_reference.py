@@ -185,8 +185,8 @@ def test_a_bar_or_line_break_in_a_policy_cannot_break_a_table() -> None:
 
 def test_the_page_names_every_tool_and_argument_and_no_other() -> None:
     section = _section("## Tools")
-    assert _headings(section) == [tool.name for tool in tools("confirm")]
-    for tool in tools("confirm"):
+    assert _headings(section) == [tool.name for tool in tools("confirm", publishes=True)]
+    for tool in tools("confirm", publishes=True):
         rows = _rows(_section(f"### `{tool.name}`", section))
         assert list(rows) == list(tool.parameters["properties"])
         assert [name for name, row in rows.items() if row[1] == "required"] == tool.parameters.get("required", [])
@@ -206,7 +206,7 @@ def _objects(schema: dict[str, Any], name: str) -> dict[str, list[str]]:
 
 def test_the_page_names_every_field_of_every_answer() -> None:
     expected: dict[str, list[str]] = {}
-    models = [tool.fn_metadata.output_model for tool in tools("confirm")]
+    models = [tool.fn_metadata.output_model for tool in tools("confirm", publishes=True)]
     for model in (*filter(None, models), RecordedRun):
         expected |= _objects(model.model_json_schema(), model.__name__)
     section = _section("## Answers")

@@ -24,13 +24,17 @@ from account_health.connectors.base import Context
 from account_health.connectors.live import LiveSettings
 from account_health.connectors.registry import available, load
 from account_health.errors import AccountHealthError
+from account_health.language import languages, say, speaking
 from account_health.model import STATE_MEANINGS, Source, State
 from account_health.policy import load_policy
+from account_health.publish.settings import IntacctCsvSettings
+from account_health.publish.target_settings import IntacctSettings
 from account_health.published import Published
 from account_health.recording import RecordedRun
 from account_health.reference import methodology
 from account_health.render import render
 from account_health.server import create_server
+from account_health.server.strict import LANGUAGE, StrictTool
 from account_health.server.tools import tools
 from account_health.settings_form import example_settings
 from account_health.tables import TABLES, Row, allowed_words, columns
@@ -44,6 +48,18 @@ if TYPE_CHECKING:
 
 NAME = "account-health"
 REQUIRED = "required"
+LABELS = (
+    "Health: {name}",
+    "Risk Flags",
+    "Could not be checked:",
+    "Score:",
+    "Factors",
+    "Positive:",
+    "Negative:",
+    "Missing data:",
+    "Inputs Used",
+)
+"""The headings and labels of the summary, which readers and tests look for."""
 _NEVER = datetime.max.replace(tzinfo=UTC)
 _KINDS: dict[Any, str] = {
     Any: "any value", bool: "boolean", date: "day", datetime: "instant", float: "number", int: "whole number",
@@ -63,7 +79,7 @@ class Item:
 
 def manual() -> str:
     """REFERENCE.md: every table, state, metric, flag, tool, answer, command, setting and error of this version."""
-    served, connectors, live = tools("confirm"), _connectors(), tuple(items(LiveSettings))
+    served, connectors, live = tools("confirm", publishes=True), _connectors(), tuple(items(LiveSettings))
     roots = [*(tool.fn_metadata.output_model for tool in served), RecordedRun]
     return render(
         "reference.md.j2",
@@ -72,7 +88,7 @@ def manual() -> str:
         tables=[(row, _columns(table)[len(Row.model_fields) :]) for table, row in TABLES.items()],
         states=STATE_MEANINGS,
         methodology=methodology(load_policy()),
-        tools=[(tool, list(items(tool.fn_metadata.arg_model))) for tool in served],
+        tools=[(tool, [*items(tool.fn_metadata.arg_model), _language_of(tool)]) for tool in served],
         resources=_resources(),
         answers=[(part, list(items(part))) for part in _parts(roots)],
         commands=list(_commands(typer.main.get_command(app), NAME)),
@@ -81,9 +97,32 @@ def manual() -> str:
         settings=list(items(config.ConfigFile, nested=True)),
         live_settings=list(live),
         connectors=[(c, [i for i in items(c.settings_model, nested=True) if i not in live]) for c in connectors],
+        targets=[(model, list(items(model))) for model in (IntacctSettings, IntacctCsvSettings)],
+        languages=languages(),
+        labels=_labels(),
         errors=list(_errors()),
         doc=inspect.getdoc,
     )
+
+
+def _language_of(tool: StrictTool) -> Item:
+    """The argument that every tool has beside those of its function."""
+    described = tool.parameters["properties"][LANGUAGE]
+    return Item(
+        LANGUAGE, f"{_KINDS[str]}, at most {described['maxLength']} characters", '`""`', described["description"]
+    )
+
+
+def _labels() -> list[list[str]]:
+    """The headings and labels of the summary, a row each, a column for each language."""
+    rows = []
+    for label in LABELS:
+        row = []
+        for code in languages():
+            with speaking(code):
+                row.append(say(label).replace("{name}", "…"))
+        rows.append(row)
+    return rows
 
 
 def items(model: type[BaseModel], prefix: str = "", *, nested: bool = False) -> Iterator[Item]:
@@ -114,7 +153,7 @@ def kind_of(annotation: Any) -> str:
         case builtins.tuple | builtins.list | builtins.set | builtins.frozenset:
             return f"list of {kind_of(parts[0])}"
         case _:
-            return ", ".join(kind_of(part) for part in parts)
+            return ", ".join(filter(None, map(kind_of, parts)))
 
 
 def _kind_of_class(kind: type) -> str:

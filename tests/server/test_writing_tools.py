@@ -118,8 +118,8 @@ async def test_both_ways_of_writing_take_the_same_published_arguments(recorded: 
     assert published[0] == published[1]
     names = [list(schema["properties"]) for _, schema, _ in published[0]]
     assert names == [
-        ["account", "status", "vocabulary", "description", "expires", "author"],
-        ["account", "flag", "phase", "until", "note", "author"],
+        ["account", "status", "vocabulary", "description", "expires", "author", "language"],
+        ["account", "flag", "phase", "until", "note", "author", "language"],
     ]
     for _, schema, _ in published[0]:
         assert schema["additionalProperties"] is False

@@ -21,7 +21,7 @@ from account_health.markup import visible
 if TYPE_CHECKING:
     from account_health.server.desk import Desk
 
-_LANGUAGE = "language"
+LANGUAGE = "language"
 _FAULTS_SHOWN = 5
 _PLACE_CHARACTERS = 80
 
@@ -76,7 +76,7 @@ def _briefly(schema: dict[str, Any]) -> dict[str, Any]:
     for field in fields.values():
         if field.get("default") == "":
             del field["default"]
-    fields[_LANGUAGE] = {
+    fields[LANGUAGE] = {
         "description": "Language of sentences, e.g. 'fr'; empty: as configured",
         "maxLength": 20,
         "type": "string",
@@ -111,8 +111,8 @@ class StrictTool(Tool):
         """
         desk: Desk = context.request_context.lifespan_context
         with speaking(desk.language()):
-            asked = {name: value for name, value in arguments.items() if name != _LANGUAGE}
-            with speaking(self._language(arguments.get(_LANGUAGE, ""))):
+            asked = {name: value for name, value in arguments.items() if name != LANGUAGE}
+            with speaking(self._language(arguments.get(LANGUAGE, ""))):
                 try:
                     return await super().run(asked, context, convert_result)
                 except ToolError as err:
@@ -124,7 +124,7 @@ class StrictTool(Tool):
         except (UnknownLanguage, AttributeError, TypeError) as err:  # whatever it is, it is no code
             known = ", ".join(languages())
             note = say("there is no such language; there is {languages}", languages=known)
-            raise ToolError(self._invalid(["- " + say("{name}: {note}", name=_LANGUAGE, note=note)])) from err
+            raise ToolError(self._invalid(["- " + say("{name}: {note}", name=LANGUAGE, note=note)])) from err
 
     def _told(self, error: ToolError) -> ToolError:
         """The error as the reader may have it, in the language that is spoken."""
