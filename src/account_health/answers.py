@@ -149,7 +149,7 @@ class Answers:
     """What live sources said to which question."""
     _under_way: dict[Hashable, _Asking] = field(default_factory=dict)
     """The questions that are being put to sources, by event loop and key: one loop cannot wait for another."""
-    _numbers: itertools.count[int] = field(default_factory=itertools.count)
+    _numbers: Iterator[int] = field(default_factory=lambda: itertools.count())  # noqa: PLW0108 - a bare `count` is ours to catalogues
 
     def is_live(self, index: int, as_of: datetime) -> bool:
         """Whether only time can tell if the source's answer still holds."""
