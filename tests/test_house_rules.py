@@ -223,6 +223,15 @@ def test_a_text_that_is_said_is_written_out_where_the_catalogues_find_it() -> No
     assert _nodes(_modules(), is_built) == []
 
 
+def test_nothing_is_said_inside_of_another_text_where_the_catalogues_do_not_look() -> None:
+    def holds_said(node: ast.AST) -> bool:
+        return isinstance(node, ast.JoinedStr) and any(
+            _calls(inner) in SPEAKERS and any(map(_is_plain, getattr(inner, "args", ()))) for inner in ast.walk(node)
+        )
+
+    assert _nodes(_modules(), holds_said) == []
+
+
 def test_errors_are_said_so_that_they_can_be_translated() -> None:
     def is_unsaid(node: ast.AST) -> bool:
         return isinstance(node, ast.Call) and _calls(node) in OUR_ERRORS and any(_is_plain(arg) for arg in node.args)

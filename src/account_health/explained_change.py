@@ -63,7 +63,8 @@ def as_markdown(found: ExplainedChange, policy: Policy) -> str:
     change = found.change
     lines = [found.change.sentence]
     if change.parts:
-        lines += ["", f"| {say('part')} | {say('points')} |", "|---|---|"]
+        heads = say("part"), say("points")
+        lines += ["", f"| {' | '.join(heads)} |", "|---|---|"]
         lines += [f"| {name} | {_signed(points)} |" for name, points in _parts(change.parts)]
     moved = driver_sentences(change, policy.changes.drivers_shown)
     lines += ["", moved] if moved else []

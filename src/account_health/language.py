@@ -222,7 +222,9 @@ def written(day: date) -> str:
         return day.isoformat()
     from babel.dates import format_date
 
-    return format_date(day, "long", locale)
+    text = format_date(day, "long", locale)
+    # Some languages count the first of a month, which no date pattern can say: 1er octobre.
+    return word("first of a month", "1") + text[1:] if text.startswith("1 ") else text
 
 
 def written_minute(instant: datetime) -> str:
