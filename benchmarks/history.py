@@ -66,7 +66,7 @@ def at_risk_100k() -> Sequence[Figure]:
 
 def explain_change() -> Sequence[Figure]:
     """Why the score of one account moved, among 100,000 accounts and among those of the demo."""
-    found = _measured("explain_change", _generated_history())
+    found = _measured("explain_change", generated_history())
     small = anyio.run(_changes, _demo_history(), [ACCOUNT] * (_WARM_UP + _CHANGES))
     return [
         Figure(f"explain_change{where}{how}", times[how], "ms", times["peer"])
@@ -86,7 +86,7 @@ def summary_with_history() -> Sequence[Figure]:
 
 
 def _about_all(name: str) -> Sequence[Figure]:
-    found = _measured(name, _generated_history())
+    found = _measured(name, generated_history())
     return [
         Figure(name, found["warm"], "ms", found["count"]),
         Figure(f"{name}: of a segment and an owner", found["filtered"], "ms", found["count"]),
@@ -103,7 +103,7 @@ def _measured(name: str, folder: Path) -> dict[str, float]:
 
 
 @cache
-def _generated_history() -> Path:
+def generated_history() -> Path:
     """A folder of 100,000 accounts, recorded today and a month before."""
     folder = tempfile.TemporaryDirectory()
     atexit.register(folder.cleanup)

@@ -9,12 +9,15 @@ import pytest
 from mcp import Client
 
 from account_health.language import ENGLISH, languages
-from doors import DAY, ERAS, configured, said, server_over
+from account_health.server import create_server
+from doors import CANARY, DAY, ERAS, clock, configured, said, server_over
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from mcp.types import CallToolResult
+
+    from account_health.config import Config
 
 pytestmark = pytest.mark.anyio
 
@@ -119,3 +122,14 @@ async def test_calls_at_the_same_time_do_not_mix_their_languages(client: Client)
             group.start_soon(ask, code)
 
     assert titles == {"en": {"## Health: Northwind Traders"}, "fr": {"## Santé\xa0: Northwind Traders"}}
+
+
+async def test_a_configuration_that_fails_in_an_unforeseen_way_shows_nothing_of_it() -> None:
+    def broken() -> Config:
+        raise RuntimeError(CANARY)
+
+    async with Client(create_server(broken, clock)) as client:
+        result = await asked(client, "score_account")
+
+    assert result.is_error
+    assert CANARY not in said(result)

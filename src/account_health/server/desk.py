@@ -37,12 +37,11 @@ class Desk:
 
     def language(self) -> str:
         """The language of the configuration; English as long as there is none that can be used."""
-        from account_health.errors import AccountHealthError
         from account_health.language import ENGLISH
 
         try:
             return self._workspace.language if self._workspace else self._configure().language
-        except AccountHealthError:
+        except Exception:  # noqa: BLE001 - the question itself tells what is wrong, in words that may be shown
             return ENGLISH
 
     def overview(self) -> Overview:
