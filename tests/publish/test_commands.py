@@ -63,7 +63,7 @@ def test_a_dry_run_prints_a_table_and_says_how_to_write(config: Path, company: C
     done = run("publish", "--to", "intacct", "--all", "--config", config)
     assert done.exit_code == 0, done.output
     assert "| Birch | `birch` | - → 100 | Healthy | no | would be written |" in done.stdout
-    assert "Nothing was written." in done.stdout
+    assert "Nothing was written. The same command with `--apply` writes it." in done.stdout
     assert company.patches == []
 
 
@@ -87,6 +87,23 @@ def test_one_account_or_all_has_to_be_said(config: Path, company: Company, argum
     done = run("publish", *arguments, "--config", config)
     assert (done.exit_code, company.requests) == (4, [])
     assert "Name one account, or say --all." in done.stderr
+
+
+def test_scores_of_another_day_are_shown_and_never_written(config: Path, company: Company) -> None:
+    shown = run("publish", "--all", "--as-of", DAY, "--config", config)
+    assert shown.exit_code == 0, shown.output
+    asked = len(company.requests)
+    done = run("publish", "--all", "--as-of", DAY, "--apply", "--config", config)
+    assert (done.exit_code, len(company.requests)) == (4, asked)
+    assert "Scores of another day are not written: they could replace newer ones." in done.stderr
+
+
+def test_fictional_scores_are_never_written(config: Path, company: Company) -> None:
+    company.add_customer("northwind")
+    config.write_text(config.read_text("utf-8") + '[sources.try]\nconnector = "demo"\n', "utf-8")
+    done = run("publish", "--all", "--apply", "--config", config)
+    assert (done.exit_code, company.requests) == (3, [])
+    assert "The demo accounts are fictional and are not written to Sage Intacct." in done.stderr
 
 
 def test_without_the_section_the_command_says_what_to_add(tmp_path: Path) -> None:

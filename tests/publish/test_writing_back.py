@@ -123,7 +123,7 @@ async def test_the_report_shows_before_and_after_as_markdown(scene: Scene) -> No
     assert "- oak: Sage Intacct has no customer with this id." in text
     assert "- fir: It has no score here, so what stands in Sage Intacct stays." in text
     assert "birch" not in text
-    assert "Nothing was written. To write it: `account-health publish --apply`" in text
+    assert "Nothing was written. The same command with `--apply` writes it." in text
 
 
 async def test_the_report_as_json_has_english_ids_and_no_nulls(scene: Scene) -> None:

@@ -51,6 +51,11 @@ def publish(
     async def ask(workspace: Workspace) -> None:
         if bool(account) == is_all:
             raise CallerError(say("Name one account, or say --all."), say("E.g. account-health publish --all"))
+        if is_applied and as_of:
+            raise CallerError(
+                say("Scores of another day are not written: they could replace newer ones."),
+                say("Leave out --as-of, or --apply to see what would differ."),
+            )
         plan = await planned(Overview(workspace), account, as_of or None, refresh=refresh)
         if is_applied:
             with progress_bar(say("Writing to {target}", target=to)) as progress:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC
 from typing import TYPE_CHECKING
 
+from account_health.connectors.demo import Demo
 from account_health.errors import CallerError, ConfigurationError
 from account_health.language import say, speaking
 from account_health.overview import Looked, View, not_read
@@ -106,7 +107,12 @@ class Plan:
 
 
 def target_of(workspace: Workspace, transport: AsyncBaseTransport | None = None) -> Target:
-    """The configured company; raises ConfigurationError if there is none."""
+    """The configured company; raises ConfigurationError if there is none, or if accounts are fictional."""
+    if any(source.connector == Demo.kind for source in workspace.config.sources):
+        raise ConfigurationError(
+            say("The demo accounts are fictional and are not written to {system}.", system=LABEL),
+            say("Take the demo out, and configure the sources that know your accounts."),
+        )
     settings = section(workspace.config, SECTION, IntacctSettings)
     if settings is None:
         raise ConfigurationError(

@@ -123,7 +123,7 @@ def as_markdown(found: Publication) -> str:
     ]
     lines += ["", *problems] if problems else []
     if not found.applied and found.counts[Outcome.TO_WRITE]:
-        lines += ["", say("Nothing was written. To write it: {command}", command="`account-health publish --apply`")]
+        lines += ["", say("Nothing was written. The same command with `--apply` writes it.")]
     return "\n".join(lines)
 
 
