@@ -34,8 +34,10 @@ def visible(text: str, limit: int) -> str:
 
     A sentence of ours that was kept is said in the language of today.
     """
-    text = _BLANK.sub("", retold(text).encode("utf-8", "replace").decode())
-    kept = unicodedata.normalize("NFC", "".join(_shown(text, at) for at in range(len(text))))
+    kept = retold(text)
+    if not (kept.isascii() and kept.isprintable()):  # else every character is visible, which most texts show at once
+        text = _BLANK.sub("", kept.encode("utf-8", "replace").decode())
+        kept = unicodedata.normalize("NFC", "".join(_shown(text, at) for at in range(len(text))))
     line = re.sub(r"\s+", " ", kept).strip()
     return line if len(line) <= limit else line[: limit - 1].rstrip(f" {_JOINERS}") + "…"
 
