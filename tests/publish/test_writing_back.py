@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import pytest
 
-from account_health.errors import CallerError, ConfigurationError, HistoryError, SourceError
+from account_health.errors import CallerError, ConfigurationError, Fault, HistoryError, SourceError
 from account_health.history.records import Kind
 from account_health.publish.report import Outcome, as_markdown
 from account_health.publish.settings import section
@@ -450,6 +450,29 @@ async def test_an_error_that_comes_with_a_status_of_success_is_a_failure(scene: 
     done = await carried_out(scene.workspace, plan, AUTHOR)
     assert outcomes(done)["elm"] == "failed"
     assert outcomes(done)["larch"] == "written"
+
+
+@pytest.mark.parametrize("odd", [["elm"], {"elm": 1}, True, 7])
+async def test_a_customer_whose_id_is_no_text_is_passed_over(scene: Scene, odd: Any) -> None:
+    scene.company.customer("elm")["id"] = odd
+    found = outcomes(await scene.plan())
+    assert found["elm"] == "not_matched"
+    assert found["cedar"] == "to_write"
+
+
+async def test_a_system_that_keeps_asking_to_slow_down_is_left_alone(scene: Scene) -> None:
+    plan = await scene.plan()
+    for nth in range(2, 20):
+        scene.company.throttle(nth, "0")
+    done = await carried_out(scene.workspace, plan, AUTHOR)
+    assert {name: outcomes(done)[name] for name in ("cedar", "elm", "larch")} == {
+        "cedar": "written",
+        "elm": "failed",
+        "larch": "failed",
+    }
+    assert {entry.fault for entry in done.entries if entry.outcome is Outcome.FAILED} == {Fault.THROTTLED}
+    assert scene.company.key_of("larch") not in {key for key, _ in scene.company.patches}
+    assert [a.account for a in scene.published()] == ["cedar"]
 
 
 async def test_too_fast_waits_as_told_and_goes_on(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:

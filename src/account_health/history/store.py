@@ -184,6 +184,11 @@ class Store:
         with self._database.reading() as connection:
             return {row.account_id: row.number for row in connection.execute(queries.all_published())}
 
+    def require_writable(self) -> None:
+        """Raises HistoryError if nothing can be added."""
+        with self._database.writing():
+            pass
+
     def begin(self, as_of: datetime, policy: Policy, asked_by: str, accounts: int, problems: Sequence[str]) -> Run:
         """The run to record all accounts in: a new one, or one of this instant and policy that was cut off."""
         r = schema.run.c

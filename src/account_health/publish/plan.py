@@ -182,6 +182,9 @@ def _entries(
         if there is None:
             yield replace(entry, sentence=say("{system} has no customer with this id.", system=LABEL))
             continue
+        if there.is_repeated:
+            yield replace(entry, sentence=say("{system} has this customer id more than once.", system=LABEL))
+            continue
         entry = replace(entry, key=there.key, before=there.health)
         if after is None:
             stays = say("It has no score here, so what stands in {system} stays.", system=LABEL)

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from account_health.connectors.http import Api, ClientCredentials, Manners, at
 from account_health.connectors.http.writing import WritingConnection, open_for_writing
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 LABEL = "Sage Intacct"
 _MAY_READ = "Accounts Receivable: Customers (List, View)"
 _MAY_WRITE = "Accounts Receivable: Customers (Edit)"
+_ERRORS = ("ia::meta.totalError", "ia::result.ia::error", "ia::error", "error")
+"""Where an error may stand."""
 _NAMED_AT_ONCE = 200
 _MOST_NAMED = 1000
 """With more customers than this to look for, reading all of them takes fewer queries."""
@@ -40,6 +43,8 @@ class Customer:
 
     key: str
     health: Health
+    is_repeated: bool = False
+    """Whether another record has the same id: nobody knows which of them is meant."""
 
 
 @dataclass(frozen=True)
@@ -103,17 +108,25 @@ class Target:
             pages = connection.pages(request, RESULTS, needs=_MAY_READ)
             async for record in pages:
                 key, customer = at(record, "key"), at(record, "id")
-                if customer in wanted and isinstance(key, str | int):
-                    found[customer] = Customer(str(key), fields.health(record))
+                if isinstance(customer, str) and customer in wanted and isinstance(key, str | int):
+                    is_repeated = customer in found and found[customer].key != str(key)
+                    found[customer] = Customer(str(key), fields.health(record), is_repeated)
             if pages.truncated:
                 raise SourceError(pages.truncated, say("Nothing was written; try again."), fault=Fault.BAD_RESPONSE)
         return found
 
     async def write(self, connection: WritingConnection, key: str, changes: Mapping[str, Any], mark: str) -> None:
         """Changes these fields of a customer; raises SourceError."""
-        answer = await connection.patch(f"/objects/{CUSTOMERS}/{key}", nested(changes), mark, needs=_MAY_WRITE)
-        if at(answer, "ia::meta.totalError") or at(answer, "ia::result.ia::error"):  # with a status of success
+        path = f"/objects/{CUSTOMERS}/{quote(key, safe='')}"
+        answer = await connection.patch(path, nested(changes), mark, needs=_MAY_WRITE)
+        if any(at(answer, place) for place in _ERRORS):  # with a status of success
             raise SourceError(say("{system} did not accept a change.", system=LABEL), fault=Fault.REFUSED)
+        if str(at(answer, "ia::result.key")) != key:
+            raise SourceError(
+                say("{system} does not say which customer it changed.", system=LABEL),
+                say("Repeat it: only what still differs is written."),
+                fault=Fault.BAD_RESPONSE,
+            )
 
 
 def nested(changes: Mapping[str, Any]) -> dict[str, Any]:
