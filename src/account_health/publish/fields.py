@@ -23,7 +23,7 @@ _NEAREST = 5
 _HINTS = ("health", "churn", "risk")
 _CHARACTERS = 60
 _WORDS = 12
-_TRUE = "true"
+_TRUTHS = {"true": True, "false": False}
 
 
 @dataclass(frozen=True)
@@ -118,6 +118,9 @@ def _score(name: str, part: str, told: FieldModel, settings: IntacctSettings, po
 
 def _status(name: str, part: str, told: FieldModel, settings: IntacctSettings, policy: Policy) -> Field | str:
     words = [known.word for known in policy.vocabularies[INTACCT].words]
+    if unknown := [code(each, _CHARACTERS) for each in settings.status_words if each not in words]:
+        text = mark("{setting} speaks of {unknown}, which is no status. Statuses: {words}.")
+        return say(text, setting="`status_words`", unknown=", ".join(unknown), words=", ".join(words))
     spelled = dict(_recognised(told.words, policy)) if told.words else {each: word(INTACCT, each) for each in words}
     spelled |= settings.status_words
     wrong = [each for each in words if each not in spelled or (told.words and spelled[each] not in told.words)]
@@ -130,6 +133,10 @@ def _status(name: str, part: str, told: FieldModel, settings: IntacctSettings, p
             missing=", ".join(wrong),
             setting="`status_words`",
             other=f"`{FIELDS[1]}`",
+        )
+    if len({*spelled.values()}) < len(spelled):
+        return say(
+            "{setting} has one word for several statuses, so they could not be told apart.", setting="`status_words`"
         )
     if told.type != "string":
         text = mark("{field} is of the type {type} and no text; correct {setting}.")
@@ -161,7 +168,8 @@ def _churn(name: str, part: str, told: FieldModel, settings: IntacctSettings, po
 
 
 def _truth(value: Any) -> bool | None:
-    return None if value is None else str(value).lower() == _TRUE
+    """True or false, also where it comes as text; anything else is neither."""
+    return _TRUTHS.get(str(value).lower())
 
 
 def _whole(value: Any) -> int | None:
