@@ -63,7 +63,9 @@ def read_crosswalk(config: Config) -> Mapping[str, Mapping[str, str]]:
                 "account-health sources match --output FILE"
             ),
         ) from err
-    return parse_crosswalk(text, path, {source.name for source in config.sources})
+    # Whom scores are written to need not be asked for anything, and its records still have to be known.
+    written_to = {str(told) for table in config.publish if (told := table.settings.get("crosswalk_source", "intacct"))}
+    return parse_crosswalk(text, path, {source.name for source in config.sources} | written_to)
 
 
 def parse_crosswalk(text: str, path: Path, sources: Iterable[str]) -> Mapping[str, Mapping[str, str]]:

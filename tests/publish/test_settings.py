@@ -8,7 +8,10 @@ import pytest
 
 from account_health.config import load_config
 from account_health.connectors.http import Connection
+from account_health.crosswalk import read_crosswalk
 from account_health.errors import ConfigurationError
+from account_health.overview import Overview
+from account_health.publish.intacct_csv import Wanted, export_customers
 from account_health.publish.settings import CSV_SECTION, IntacctCsvSettings, section
 from account_health.publish.target import mark_of
 from account_health.publish.target_settings import SECTION, IntacctSettings
@@ -78,3 +81,20 @@ def test_the_key_of_a_change_tells_every_part_apart_and_is_the_same_for_the_same
     assert mark_of("acme", "1", {"a": 1, "b": 2}) == mark_of("acme", "1", {"b": 2, "a": 1})
     others = [mark_of("acme", "1", {}), mark_of("acme", "2", {}), mark_of("bcme", "1", {}), mark_of("acme", "1")]
     assert len(set(others)) == 4
+
+
+ACME_IN_INTACCT = "source,record_id,account_id\nintacct,C-1,birch\n"
+BY_CROSSWALK = '[publish.intacct_csv]\ncustomer_key = "crosswalk"\n'
+
+
+def test_the_crosswalk_may_name_customers_of_a_company_that_is_only_written_to(tmp_path: Path) -> None:
+    (tmp_path / "crosswalk.csv").write_text(ACME_IN_INTACCT, "utf-8")
+    path = configuration(tmp_path, f'crosswalk = "crosswalk.csv"\n{BY_CROSSWALK}')
+    assert read_crosswalk(load_config(path))["intacct"] == {"C-1": "birch"}
+
+
+@pytest.mark.anyio
+async def test_a_crosswalk_that_names_no_customers_is_told_at_once(tmp_path: Path) -> None:
+    overview = Overview(workspace_over(configuration(tmp_path, BY_CROSSWALK)))
+    with pytest.raises(ConfigurationError, match="The crosswalk says of no record of `intacct` whose it is"):
+        await export_customers(overview, Wanted())

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from account_health.crosswalk import read_crosswalk
-from account_health.language import count
+from account_health.errors import ConfigurationError
+from account_health.language import count, say
+from account_health.markup import code
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
     from account_health.publish.health import Standing
     from account_health.publish.settings import CustomerSettings
     from account_health.workspace import Workspace
+
+_CHARACTERS = 60
 
 
 @dataclass(frozen=True)
@@ -77,6 +81,15 @@ async def _raw(
         rows = (await workspace.sources.roster(workspace.policy, as_of)).rows
         return {account: (row["external_id"],) for account, row in rows.items() if row["external_id"]}
     found: dict[str, list[str]] = {}
-    for record, account in read_crosswalk(workspace.config).get(settings.crosswalk_source, {}).items():
+    records = read_crosswalk(workspace.config).get(settings.crosswalk_source)
+    if records is None:
+        raise ConfigurationError(
+            say(
+                "The crosswalk says of no record of {source} whose it is.",
+                source=code(settings.crosswalk_source, _CHARACTERS),
+            ),
+            say("Name them there, or correct customer_key or crosswalk_source under [publish]."),
+        )
+    for record, account in records.items():
         found.setdefault(account, []).append(record)
     return found
