@@ -25,7 +25,7 @@ STARTER = """\
 # as_of = "2026-11-21"        # for a frozen export: the day every question is asked at
 # crosswalk = "crosswalk.csv" # which record of a live source belongs to which account: account-health sources match
 # shared_domains = ["agency.example"]  # domains that several accounts use; nothing is matched by them
-# writes = "confirm"          # lets assistants set a status, each time after a person has confirmed it
+# writes = "confirm"          # lets assistants set a status, or publish, each time after a person has confirmed it
 # language = "fr"             # what people read is said in it; default: English
 
 # [gather]
@@ -37,6 +37,12 @@ STARTER = """\
 # path = "history.sqlite"     # default: a file of its own in your data folder
 # url = { env = "HISTORY_URL" }  # or PostgreSQL, for several machines: postgresql://user:password@host/name
 # keep_days = 1100            # an account's last assessment and what people wrote stay
+
+# [publish.intacct]           # Sage Intacct, for `account-health publish`; all settings are in REFERENCE.md
+# client_id = "acme.app.sage.com"
+# client_secret = { env = "INTACCT_CLIENT_SECRET" }
+# username = "writer@acme"
+# customer_key = "account_id" # what of an account is the customer id: account_id, external_id or crosswalk
 
 # Files: put account.csv, ticket.csv, usage_day.csv, invoice.csv, survey_response.csv, touchpoint.csv,
 # opportunity.csv or subscription.csv (or .jsonl, .parquet) into the folder. Only account.csv is needed; the rest
