@@ -18,6 +18,7 @@ from typing import Annotated, Any, Literal
 import platformdirs
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
 
+from account_health.borrowed import borrowed, why
 from account_health.errors import ConfigurationError, NotConfigured, faults
 from account_health.language import ENGLISH, UnknownLanguage, language, say
 from account_health.secret_places import secret_at
@@ -74,9 +75,8 @@ def _spoken(code: str) -> str:
     try:
         language(code)
     except UnknownLanguage as err:
-        raise ValueError(
-            say("there is no such language; there is {languages}", languages=", ".join(err.known))
-        ) from err
+        known = ", ".join(err.known)
+        raise ValueError(say("there is no such language; there is {languages}", languages=known)) from err
     return code
 
 
@@ -250,12 +250,12 @@ def _document(path: Path) -> dict[str, Any]:
         return tomllib.loads(path.read_text("utf-8"))
     except OSError as err:
         raise ConfigurationError(
-            say("The configuration {path} cannot be read: {problem}.", path=path, problem=err.strerror),
+            say("The configuration {path} cannot be read: {problem}.", path=path, problem=why(err)),
             say("Check the path, or run `account-health init`."),
         ) from err
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as err:
         raise ConfigurationError(
-            say("The configuration {path} is not valid TOML: {problem}.", path=path, problem=str(err)),
+            say("The configuration {path} is not valid TOML: {problem}.", path=path, problem=borrowed(str(err))),
             say("Correct the line named above."),
         ) from err
 

@@ -21,6 +21,7 @@ import traceback
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from account_health.borrowed import borrowed
 from account_health.language import say, together
 
 if TYPE_CHECKING:
@@ -146,7 +147,7 @@ def _note(fault: ErrorDetails) -> str:
     cause = fault.get("ctx", {}).get("error")
     if isinstance(cause, ValueError) and len(cause.args) == 1 and isinstance(cause.args[0], str):
         return cause.args[0]
-    return fault["msg"].removeprefix("Value error, ")
+    return borrowed(fault["msg"].removeprefix("Value error, "))
 
 
 def place(error: BaseException) -> str:

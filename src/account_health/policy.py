@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 
+from account_health.borrowed import borrowed, why
 from account_health.criteria import Condition, Flag, Metric, Part, Points, Reason, Weight, WindowName, refuse
 from account_health.errors import PolicyError, faults
 from account_health.language import say
@@ -252,12 +253,12 @@ def _read(path: Path) -> dict[str, Any]:
         return tomllib.loads(path.read_text("utf-8"))
     except OSError as err:
         raise PolicyError(
-            say("The policy file {file} cannot be read: {problem}.", file=path.name, problem=err.strerror),
+            say("The policy file {file} cannot be read: {problem}.", file=path.name, problem=why(err)),
             say("Check the path after `policy =` in the configuration."),
         ) from err
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as err:
         raise PolicyError(
-            say("The policy file {file} is not valid TOML: {problem}.", file=path.name, problem=str(err)),
+            say("The policy file {file} is not valid TOML: {problem}.", file=path.name, problem=borrowed(str(err))),
             say("Correct the line named above."),
         ) from err
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import textwrap
 from typing import TYPE_CHECKING
 
+from account_health.borrowed import why
 from account_health.config import FILE_NAME
 from account_health.connectors.registry import available, load
 from account_health.errors import CallerError, ConfigurationError, SourceError
@@ -111,6 +112,7 @@ def write_starter(folder: Path, kinds: Sequence[str] = (), *, force: bool = Fals
         path.write_text(text, "utf-8")
     except OSError as err:
         raise ConfigurationError(
-            say("{path} cannot be written: {error}.", path=path, error=err.strerror), say("Choose another folder.")
+            say("{path} cannot be written: {error}.", path=path, error=why(err)),
+            say("Choose another folder."),
         ) from err
     return path

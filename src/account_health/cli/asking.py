@@ -13,6 +13,7 @@ import anyio
 import typer
 
 from account_health import config as configuration
+from account_health.borrowed import why
 from account_health.errors import (
     AccountHealthError,
     CallerError,
@@ -82,7 +83,7 @@ def save_bytes(path: Path, content: bytes) -> None:
         path.write_bytes(content)
     except OSError as err:
         raise CallerError(
-            say("{path} cannot be written: {error}.", path=path, error=err.strerror),
+            say("{path} cannot be written: {error}.", path=path, error=why(err)),
             say("Name a file in a folder that exists."),
         ) from err
 
@@ -93,7 +94,8 @@ def read_bytes(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as err:
         raise CallerError(
-            say("{path} cannot be read: {error}.", path=path, error=err.strerror), say("Name a file that exists.")
+            say("{path} cannot be read: {error}.", path=path, error=why(err)),
+            say("Name a file that exists."),
         ) from err
 
 

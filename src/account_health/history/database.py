@@ -17,6 +17,7 @@ from sqlalchemy import URL, create_engine, event, inspect, make_url, select, tex
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
+from account_health.borrowed import why
 from account_health.errors import HistoryError
 from account_health.history.migrations import MIGRATIONS, migrate, unknown
 from account_health.history.schema import migration
@@ -142,7 +143,11 @@ def _sqlite(settings: HistorySettings) -> Engine:
         os.close(os.open(settings.path, os.O_CREAT | os.O_RDWR, _OWNER_ONLY))
     except OSError as err:
         raise HistoryError(
-            say("The history {path} cannot be opened: {problem}.", path=settings.path, problem=err.strerror),
+            say(
+                "The history {path} cannot be opened: {problem}.",
+                path=settings.path,
+                problem=why(err),
+            ),
             say(_ELSEWHERE),
         ) from err
     engine = create_engine(

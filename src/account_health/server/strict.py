@@ -14,6 +14,7 @@ from mcp.server.mcpserver.exceptions import ToolError, UnexpectedToolError
 from mcp.server.mcpserver.tools import Tool
 from pydantic import ValidationError
 
+from account_health.borrowed import borrowed
 from account_health.errors import AccountHealthError
 from account_health.language import Language, UnknownLanguage, count, language, languages, say, speaking
 from account_health.markup import visible
@@ -140,7 +141,7 @@ class StrictTool(Tool):
         lines = []
         for fault in faults[:_FAULTS_SHOWN]:
             place = visible(".".join(str(part) for part in fault["loc"]) or say("arguments"), _PLACE_CHARACTERS)
-            note = say("unknown argument") if fault["type"] == "extra_forbidden" else fault["msg"]
+            note = say("unknown argument") if fault["type"] == "extra_forbidden" else borrowed(fault["msg"])
             lines.append("- " + say("{name}: {note}", name=place, note=note))
         if len(faults) > _FAULTS_SHOWN:
             lines.append("- " + count("and {n} more", "and {n} more", len(faults) - _FAULTS_SHOWN))

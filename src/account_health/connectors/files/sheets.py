@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
+from account_health.borrowed import why
 from account_health.connectors.base import RejectedRow
 from account_health.connectors.files.lines import BadLines, copy_csv, copy_lines
 from account_health.errors import SourceError
@@ -60,7 +61,7 @@ def read_file(database: DuckDBPyConnection, path: Path, table: str) -> Sheet:
         return readers[path.suffix.lower()](database, path, table)
     except OSError as err:
         raise SourceError(
-            say("{file} cannot be read: {reason}.", file=path.name, reason=err.strerror),
+            say("{file} cannot be read: {reason}.", file=path.name, reason=why(err)),
             say("Check the path and its permissions."),
         ) from err
 
