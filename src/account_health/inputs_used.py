@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from account_health.language import clauses, count, mark, say
+from account_health.language import clauses, count, mark, retold, say
 from account_health.markup import code, prose
 from account_health.model import InputReport, Source, State
 from account_health.nouns import NOUNS, ROWS
@@ -45,11 +45,8 @@ def input_reports(evaluation: Evaluation, row: int) -> tuple[InputReport, ...]:
         ]
         if not held:
             reports.append(InputReport(source=source, state=State.NOT_CONNECTED, sentence=say("Not connected")))
-        by_label = sorted(held, key=lambda h: h.holding.label)
-        reports += [
-            _report(evaluation, row, source, list(group))
-            for _, group in groupby(by_label, key=lambda h: h.holding.label)
-        ]
+        by_label = sorted(held, key=_label)
+        reports += [_report(evaluation, row, source, list(group)) for _, group in groupby(by_label, key=_label)]
     return tuple(reports)
 
 
@@ -57,8 +54,8 @@ def _report(evaluation: Evaluation, row: int, source: Source, held: Sequence[Hel
     account = evaluation.accounts[row]
     held = sorted(held, key=lambda h: list(TABLES).index(h.holding.table))
     dates = [date for h in held if (date := _dated(h))]
-    matched = next(
-        (h.holding.matched[account] for h in held if account in h.holding.matched), held[0].holding.matched_by
+    matched = retold(
+        next((h.holding.matched[account] for h in held if account in h.holding.matched), held[0].holding.matched_by)
     )
     is_likely = any(account in h.holding.likely for h in held)
     state = _summary(held)
@@ -67,7 +64,7 @@ def _report(evaluation: Evaluation, row: int, source: Source, held: Sequence[Hel
     is_matched = state not in (State.NOT_MATCHED, State.FAILED, State.NOT_APPLICABLE)
     return InputReport(
         source=source,
-        connector=held[0].holding.label,
+        connector=_label(held[0]),
         state=state,
         as_of=as_of.replace(tzinfo=UTC) if as_of else None,
         rows=sum(h.rows for h in held),
@@ -79,6 +76,11 @@ def _report(evaluation: Evaluation, row: int, source: Source, held: Sequence[Hel
             evaluation, row, held, as_of, _match(matched, is_likely=is_likely) if is_matched and present else None
         ),
     )
+
+
+def _label(held: Held) -> str:
+    """What its system is called, in the language that is spoken."""
+    return retold(held.holding.label)
 
 
 def _dated(held: Held) -> datetime | None:

@@ -12,7 +12,7 @@ import anyio
 from account_health.checked import CheckedSource, CheckedTable
 from account_health.connectors.base import Checkable, Checkup, Probe
 from account_health.errors import SourceError
-from account_health.language import count, say
+from account_health.language import count, retold, say
 from account_health.markup import name, prose
 from account_health.model import Source, State
 
@@ -76,7 +76,7 @@ def _read(source: Checkable, checkup: Checkup, as_of: datetime) -> LiveCheck:
         sources=tuple(
             CheckedSource(
                 source=category,
-                connector=source.label,
+                connector=retold(source.label),
                 is_live=True,
                 api_version=checkup.api_version or None,
                 clock_skew_seconds=skew,

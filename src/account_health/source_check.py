@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from account_health.checked import CheckedSource, CheckedSources, CheckedTable
 from account_health.directory import Entry
-from account_health.language import mark, say
+from account_health.language import mark, retold, say
 from account_health.live_check import check_live
 from account_health.markup import code, name, prose
 from account_health.model import Source, State
@@ -58,16 +58,16 @@ async def check_sources(workspace: Workspace, as_of: str | None = None) -> Check
 
 def _counted(inputs: Inputs) -> list[CheckedSource]:
     """What sources that are not live hold over all accounts."""
-    ordered = sorted(inputs.holdings, key=lambda h: (list(Source).index(h.category), h.label))
+    ordered = sorted(inputs.holdings, key=lambda h: (list(Source).index(h.category), retold(h.label)))
     return [
         CheckedSource(source=category, connector=label, tables=tuple(_table(h, inputs) for h in group))
-        for (category, label), group in groupby(ordered, key=lambda h: (h.category, h.label))
+        for (category, label), group in groupby(ordered, key=lambda h: (h.category, retold(h.label)))
     ]
 
 
 def _delivered(local: Sequence[tuple[Connector, Delivery]]) -> list[CheckedSource]:
     """The same where nobody but a live source knows the accounts, so that nothing can be counted by account."""
-    named = [(delivery.category, delivery.label or connector.label, delivery) for connector, delivery in local]
+    named = [(delivery.category, retold(delivery.label or connector.label), delivery) for connector, delivery in local]
     ordered = sorted(named, key=lambda n: (list(Source).index(n[0]), n[1]))
     return [
         CheckedSource(source=category, connector=label, tables=tuple(_plain_table(n[2]) for n in group))

@@ -8,6 +8,7 @@ import anyio
 import pytest
 from mcp import Client
 
+from account_health.config import DEMO
 from account_health.language import ENGLISH, languages
 from account_health.server import create_server
 from doors import CANARY, DAY, ERAS, clock, configured, said, server_over
@@ -65,6 +66,40 @@ async def test_an_answer_in_another_language_has_the_shape_it_has_in_english(
     assert keys(other.structured_content) == keys(english.structured_content)
     assert said(other) != said(english), "nothing in it was said in the other language"
     assert said(await asked(client, tool)) == said(english), "the language of one call stays with it"
+
+
+async def everything(client: Client, code: str) -> dict[str, Any]:
+    """What every tool answers in a language: its text and its data."""
+    answers = {tool: await asked(client, tool, language=code) for tool in CALLS}
+    return {tool: (said(answer), answer.structured_content) for tool, answer in answers.items()}
+
+
+@pytest.mark.parametrize("code", OTHERS)
+@pytest.mark.parametrize("first", ["", ENGLISH])
+async def test_what_is_kept_between_calls_is_told_in_the_language_of_the_call(first: str, code: str) -> None:
+    before, after = (first, code) if first else (code, ENGLISH)
+    async with Client(create_server(lambda: DEMO, clock)) as fresh:
+        expected = await everything(fresh, after)
+        assert "Northwind Traders" in expected["score_account"][0]
+    async with Client(create_server(lambda: DEMO, clock)) as kept:
+        await everything(kept, before)
+
+        assert await everything(kept, after) == expected
+
+
+async def test_files_keep_their_name_in_the_language_of_the_call(tmp_path: Path) -> None:
+    ticket = "account_id,ticket_id,opened_at\nacme,1,2026-11-01\nacme,2,yesterday"
+    configuration = configured(tmp_path, account="account_id,name\nacme,Acme", ticket=ticket)
+    named = {"account": "acme", "as_of": DAY}
+    async with Client(server_over(configuration)) as client:
+        await client.call_tool("fetch_inputs", {**named, "language": "fr"})
+        inputs = said(await client.call_tool("fetch_inputs", {**named, "language": "en"}))
+        await client.call_tool("check_sources", {"language": "fr"})
+        checked = said(await client.call_tool("check_sources", {"language": "en"}))
+
+    assert '"connector":"CSV files"' in inputs
+    assert '"matched_by":"account id"' in inputs
+    assert "fichiers" not in inputs + checked
 
 
 async def test_a_summary_in_french_has_its_labels_in_french(client: Client) -> None:
