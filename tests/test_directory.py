@@ -6,6 +6,7 @@ import pytest
 
 from account_health.directory import Directory, Entry, Search, folded, nearest_words
 from account_health.errors import AccountNotFound, AmbiguousAccount
+from account_health.language import speaking
 
 NORTHWIND = Entry("A_1", "Northwind Traders", ("northwind.example", "nw.example"))
 KESTREL = Entry("kestrel", "Kestrel Freight", ("kestrel-freight.co.uk",), segment="Enterprise", owner="Mara Lind")
@@ -65,6 +66,14 @@ def test_a_near_miss_names_the_account_it_missed(text: str) -> None:
     with pytest.raises(AccountNotFound, match="Nearest: Kestrel Freight \\(id `kestrel`\\)") as missed:
         Directory(ENTRIES).find(text)
     assert missed.value.nearest == ("Kestrel Freight",)
+
+
+def test_accounts_in_a_row_are_parted_as_the_language_does_it() -> None:
+    many = [Entry(f"N-{i}", f"Northwind {i}") for i in range(2)]
+    with speaking("fr"), pytest.raises(AccountNotFound) as missed:
+        Directory(many).find("Northwint")
+    with speaking("fr"):
+        assert "(identifiant `N-1`)\xa0; Northwind 0" in missed.value.sentence
 
 
 def test_nothing_near_is_suggested_for_what_is_far() -> None:

@@ -9,10 +9,11 @@ import pytest
 
 from account_health.config import DEMO, Config
 from account_health.errors import CallerError
+from account_health.language import speaking
 from account_health.manual_status import prepare_status, write
 from account_health.model import Severity
 from account_health.said import StatusWish
-from account_health.search import BANDS, TIERS, FoundAccounts, Wanted, as_table, columns, search
+from account_health.search import BANDS, TIERS, FoundAccounts, Wanted, as_table, columns, heads, search
 from account_health.workspace import Workspace
 from doors import DAY, clock, configured, workspace_over
 from given import DEFAULT_POLICY
@@ -181,7 +182,8 @@ async def test_a_cursor_outlives_other_limits_and_days_but_no_other_search(works
 
 
 async def test_a_table_says_not_scored_in_words(workspace: Workspace) -> None:
-    rows = as_table(await search(workspace, Wanted(query="acme", owner="Ann"), 1, as_of=FIRST_DAY))
+    found = await search(workspace, Wanted(query="acme", owner="Ann"), 1, as_of=FIRST_DAY)
+    rows = as_table(found, workspace.policy)
     assert rows == [("A", "acme", "-", "not scored", "watch", "renewal_soon", "2026-11-21")]
 
 
@@ -197,7 +199,7 @@ async def test_a_word_of_a_vocabulary_is_the_one_that_the_account_is_told(demo: 
         assert told
         assert account.word == told.word
     assert "word" in columns(found)
-    assert {row[7] for row in as_table(found)} == {account.word or "" for account in found.accounts}
+    assert {row[7] for row in as_table(found, demo.policy)} == {account.word or "" for account in found.accounts}
 
 
 async def test_without_a_vocabulary_no_word_is_said_and_one_that_is_none_is_refused(demo: Workspace) -> None:
@@ -228,6 +230,28 @@ async def test_accounts_are_found_by_the_status_that_somebody_set_whatever_its_c
     assert not {"northwind", "kestrel", "fernhollow"} & set(without)
 
 
+async def test_a_list_shows_and_finds_statuses_in_the_words_of_the_language(recorded_copy: Config) -> None:
+    await set_by_hand(recorded_copy, 1, northwind="Good", kestrel="Fair")
+    workspace = workspace_on(recorded_copy)
+    with speaking("fr"):
+        found = await search(workspace, Wanted(status="bon"), 100)
+
+        assert [account.manual_status for account in found.accounts] == ["Good"]
+        assert [row[7] for row in as_table(found, workspace.policy)] == ["Bon"]
+        assert heads(found)[1:4] == ("nom", "score", "tranche")
+        assert await ids(workspace, as_of="", status="Good") == ["northwind"]
+        assert await ids(workspace, as_of="", status="Aucun") == await ids(workspace, as_of="", status="none")
+
+    assert await ids(workspace, as_of="", status="bon") == []
+
+
+async def test_a_list_shows_words_in_the_language(demo: Workspace) -> None:
+    with speaking("fr"):
+        found = await search(demo, Wanted(query="northwind"), 1, as_of=DAY, vocabulary="pipeline")
+
+        assert [row[7] for row in as_table(found, demo.policy)] == ["Moyen"]
+
+
 async def test_a_status_that_is_over_or_withdrawn_or_not_yet_set_is_none(recorded_copy: Config) -> None:
     await set_by_hand(recorded_copy, 5, northwind="Good until 2026-11-18", kestrel="Fair", fernhollow="Poor")
     await set_by_hand(recorded_copy, 2, fernhollow="none")
@@ -256,7 +280,7 @@ async def test_a_page_of_accounts_with_a_status_has_a_column_for_it(recorded_cop
     await set_by_hand(recorded_copy, 1, northwind="Good")
     found = await search(workspace_on(recorded_copy), Wanted(owner="Mara"), 100, vocabulary="uman")
     assert columns(found)[7:] == ("word", "manual_status")
-    assert {row[0]: row[7:] for row in as_table(found)} == {
+    assert {row[0]: row[7:] for row in as_table(found, workspace_on(recorded_copy).policy)} == {
         "copperkettle": ("Positive", ""),
         "northwind": ("Neutral", "Good"),
         "worshipful-guild": ("Positive", ""),

@@ -12,7 +12,7 @@ from typing import Any
 
 from account_health.domains import registrable_domain
 from account_health.errors import AccountNotFound, AmbiguousAccount
-from account_health.language import count, say, together
+from account_health.language import clauses, count, say, together
 from account_health.markup import code, visible
 from account_health.markup import name as markdown_name
 
@@ -85,7 +85,7 @@ class Directory:
         if len(found) == 1:
             return found[0]
         if found:
-            listed = "; ".join(_shown(e) for e in found[:_NEAREST])
+            listed = clauses(_shown(e) for e in found[:_NEAREST])
             raise AmbiguousAccount(
                 count("{n} accounts fit: {accounts}.", "{n} accounts fit: {accounts}.", len(found), accounts=listed),
                 say("Ask again with the id of the one you mean."),
@@ -95,7 +95,7 @@ class Directory:
         raise AccountNotFound(
             say("No account has this id, name or domain."),
             together(
-                say("Nearest: {accounts}.", accounts="; ".join(_shown(e) for e in near)) if near else "",
+                say("Nearest: {accounts}.", accounts=clauses(_shown(e) for e in near)) if near else "",
                 say("Search with find_accounts (command line: list)."),
             ),
             [e.name for e in near],

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from pydantic import Field
 
 from account_health.errors import CallerError
-from account_health.language import mark, say, written
+from account_health.language import mark, say, word, written
 from account_health.markup import visible
 from account_health.model import Band, FlagState, Severity
 from account_health.pages import cursor_after, start_of
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from account_health.directory import Directory, Entry
     from account_health.evaluation import Evaluation
     from account_health.history.records import Activity
+    from account_health.policy import Policy
     from account_health.workspace import Workspace
 
 NOT_SCORED = "not_scored"
@@ -99,7 +100,8 @@ async def search(  # noqa: PLR0913, PLR0917 - what the tool and the command line
     notices = (*workspace.notices, *([] if directory.is_complete else [say(_SEARCHED)]), *unread)
     start = start_of(cursor, wanted)
     if wanted.status:
-        fitting = [entry for entry in fitting if _has_status(statuses.get(entry.id), wanted.status)]
+        policy = workspace.policy
+        fitting = [entry for entry in fitting if _has_status(statuses.get(entry.id), wanted.status, policy)]
     if not fitting:
         return FoundAccounts(accounts=(), total=0, notices=notices)
     if wanted.band or wanted.flag or wanted.tier or wanted.renews_within_days:
@@ -129,18 +131,22 @@ async def _fitting(workspace: Workspace, wanted: Wanted, instant: datetime) -> t
     return directory, [entry for entry in directory.entries if fields.fits(entry)]
 
 
-def _has_status(status: Activity | None, wanted: str) -> bool:
-    word = status.after if status and status.after else "none"
-    return word.casefold() == wanted.strip().casefold()
+def _has_status(status: Activity | None, wanted: str, policy: Policy) -> bool:
+    """Whether a status is the wanted one, by its word or by that of the language that is spoken."""
+    from account_health.vocabularies import shown_word
+
+    after = status.after if status else None
+    words = (after, shown_word(policy, after)) if after else ("none", say("None"))
+    return wanted.strip().casefold() in {text.casefold() for text in words}
 
 
 def _require_known(wanted: Wanted, flags: Iterable[str]) -> None:
-    for word, known, problem, next_step in (
+    for wish, known, problem, next_step in (
         (wanted.band, BANDS, mark("There is no such band."), mark("Bands: {known}.")),
         (wanted.flag, tuple(flags), mark("There is no such flag."), mark("Flags: {known}.")),
         (wanted.tier, TIERS, mark("There is no such tier."), mark("Tiers: {known}.")),
     ):
-        if word and word not in known:
+        if wish and wish not in known:
             raise CallerError(say(problem), say(next_step, known=", ".join(known)))
 
 
@@ -175,11 +181,12 @@ def _brief(evaluation: Evaluation, entry: Entry, status: Activity | None, vocabu
 
 
 def _word(evaluation: Evaluation, row: int, vocabulary: str) -> str | None:
-    from account_health.vocabularies import conditions, word
+    from account_health.vocabularies import conditions
+    from account_health.vocabularies import word as word_of
 
     chosen = evaluation.policy.vocabularies[vocabulary]
     holds = conditions(chosen, evaluation.matrix)[row].tolist()
-    return word(chosen, evaluation.score_rounded(row), evaluation.policy, holds)
+    return word_of(chosen, evaluation.score_rounded(row), evaluation.policy, holds)
 
 
 def _raised(evaluation: Evaluation, row: int) -> tuple[str, ...]:
@@ -193,8 +200,25 @@ def columns(found: FoundAccounts) -> tuple[str, ...]:
     return (*names, *(name for name in ("word", "manual_status") if any(getattr(a, name) for a in found.accounts)))
 
 
-def as_table(found: FoundAccounts) -> Sequence[tuple[str, ...]]:
+def heads(found: FoundAccounts) -> tuple[str, ...]:
+    """What the columns of `as_table` are called."""
+    said = {
+        "id": word("column", "id"),
+        "name": word("column", "name"),
+        "score": word("column", "score"),
+        "band": word("column", "band"),
+        "tier": word("column", "tier"),
+        "flags": word("column", "flags"),
+        "renewal": word("column", "renewal"),
+        "word": word("column", "word"),
+        "manual_status": word("column", "manual_status"),
+    }
+    return tuple(said[name] for name in columns(found))
+
+
+def as_table(found: FoundAccounts, policy: Policy) -> Sequence[tuple[str, ...]]:
     """The page as rows of text: id, name, score, band, tier, flags, renewal, and what else is known of any."""
+    from account_health.vocabularies import shown_word
     from account_health.wording import severity_word
 
     return [
@@ -206,7 +230,7 @@ def as_table(found: FoundAccounts) -> Sequence[tuple[str, ...]]:
             severity_word(a.tier),
             ", ".join(a.flags),
             written(a.renewal_date) if a.renewal_date else "",
-            *(getattr(a, name) or "" for name in columns(found)[_ALWAYS:]),
+            *(shown_word(policy, getattr(a, name)) for name in columns(found)[_ALWAYS:]),
         )
         for a in found.accounts
     ]

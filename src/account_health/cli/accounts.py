@@ -78,7 +78,7 @@ def list_accounts(
     language: LanguageOption = "",
 ) -> None:
     """List accounts with score, band, tier and raised flags."""
-    from account_health.search import Wanted, as_table, columns, search
+    from account_health.search import Wanted, as_table, heads, search
 
     async def ask(workspace: Workspace) -> None:
         wanted = Wanted(query, segment, owner, band, flag, renews_within_days, tier, status)
@@ -86,8 +86,8 @@ def list_accounts(
         if output is Format.JSON:
             print_json(found)
             return
-        rows = as_table(found)
-        print_table(columns(found), rows)
+        rows = as_table(found, workspace.policy)
+        print_table(heads(found), rows)
         total = count("{shown} of {n} accounts", "{shown} of {n} accounts", found.total, shown=len(rows))
         aside(total, *found.notices)
 
