@@ -28,6 +28,7 @@ from account_health.language import (
     language,
     languages,
     money,
+    nearest,
     read,
     retold,
     say,
@@ -294,6 +295,24 @@ def test_a_language_without_a_catalogue_is_refused_with_those_there_are(code: st
         pytest.fail("it was spoken")
 
     assert refused.value.known == languages()
+
+
+@pytest.mark.parametrize(
+    ("code", "file"),
+    [
+        ("fr", "fr"),
+        ("FR-ca", "fr"),
+        ("pt-BR", "pt_BR"),
+        ("pt_br", "pt_BR"),
+        ("pt_PT", "pt"),
+        ("zh-Hant-TW", "zh_Hant"),
+        ("zh-Hans-CN", ""),
+        ("f", ""),
+        ("", ""),
+    ],
+)
+def test_a_country_or_a_script_of_its_own_has_its_own_catalogue(code: str, file: str) -> None:
+    assert nearest(code, ("en", "fr", "pt", "pt_BR", "zh_Hant")) == file
 
 
 def test_a_call_ends_with_the_language_it_began_with() -> None:

@@ -75,12 +75,21 @@ def languages() -> tuple[str, ...]:
 @lru_cache(maxsize=16)
 def language(code: str) -> Language:
     """The language of a code such as `fr` or `fr-CA`, which is French with Canada's numbers and dates."""
-    base = code.replace("-", "_").partition("_")[0].lower()
-    if base == ENGLISH:
+    known = languages()
+    file = nearest(code, known)
+    if file == ENGLISH:
         return _ENGLISH
-    if base not in languages():
-        raise UnknownLanguage(code, languages())
-    return read(code, (_FOLDER / f"{base}.po").read_bytes())
+    if not file:
+        raise UnknownLanguage(code, known)
+    return read(code, (_FOLDER / f"{file}.po").read_bytes())
+
+
+def nearest(code: str, known: Iterable[str]) -> str:
+    """The most particular of the known languages that a code belongs to, `pt_BR` before `pt`; empty if none does."""
+    there = {name.lower(): name for name in known}
+    parts = code.replace("-", "_").lower().split("_")
+    found = ("_".join(parts[:length]) for length in range(len(parts), 0, -1))
+    return next((there[name] for name in found if name in there), "")
 
 
 def read(code: str, catalogue: bytes) -> Language:
