@@ -98,3 +98,17 @@ async def test_a_crosswalk_that_names_no_customers_is_told_at_once(tmp_path: Pat
     overview = Overview(workspace_over(configuration(tmp_path, BY_CROSSWALK)))
     with pytest.raises(ConfigurationError, match="The crosswalk says of no record of `intacct` whose it is"):
         await export_customers(overview, Wanted())
+
+
+@pytest.mark.parametrize(
+    ("settings", "where"),
+    [
+        ('score_header = "customer_id"', "score_header: another column has this header"),
+        ('customer_header = "CHURN_RISK"', "churn_header: another column has this header"),
+        ('true_word = "X"\nfalse_word = "x"', "false_word: true and false have the same word"),
+    ],
+)
+def test_columns_and_words_that_could_not_be_told_apart_are_refused(tmp_path: Path, settings: str, where: str) -> None:
+    config = load_config(configuration(tmp_path, f"[publish.intacct_csv]\n{settings}\n"))
+    with pytest.raises(ConfigurationError, match=f"publish.intacct_csv.{where}"):
+        section(config, CSV_SECTION, IntacctCsvSettings)

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 
 from account_health.errors import ConfigurationError, faults
 from account_health.language import language, say
@@ -45,12 +53,27 @@ class CustomerSettings(BaseModel):
 class IntacctCsvSettings(CustomerSettings):
     """The customer import file: the names in its first line, and the words for true and false."""
 
+    model_config = ConfigDict(validate_default=True)
     customer_header: Header = Field(default="CUSTOMER_ID", description="Header of the customer id")
     score_header: Header = Field(default="HEALTH_SCORE", description="Header of the health score")
     status_header: Header = Field(default="HEALTH_STATUS", description="Header of the health status")
     churn_header: Header = Field(default="CHURN_RISK", description="Header of the risk of churn")
     true_word: str = Field(default="", description="Word for at risk of churn; default: `TRUE`, in French `Vrai`")
     false_word: str = Field(default="", description="Word for not at risk of churn; default: `FALSE`, in French `Faux`")
+
+    @field_validator("score_header", "status_header", "churn_header")
+    @classmethod
+    def _is_no_other_column(cls, header: str, before: ValidationInfo) -> str:
+        if header.casefold() in {text.casefold() for name, text in before.data.items() if name.endswith("_header")}:
+            raise ValueError(say("another column has this header"))
+        return header
+
+    @field_validator("false_word")
+    @classmethod
+    def _is_not_true(cls, text: str, before: ValidationInfo) -> str:
+        if text and text.casefold() == before.data.get("true_word", "").casefold():
+            raise ValueError(say("true and false have the same word"))
+        return text
 
     @property
     def headers(self) -> tuple[str, str, str, str]:
