@@ -5,15 +5,19 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from datetime import datetime, timedelta
+from io import BytesIO
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import anyio
 import pytest
+from babel.messages.catalog import Catalog
+from babel.messages.pofile import write_po
 
 from account_health.config import HistorySettings
 from account_health.errors import AccountHealthError, CallerError, HistoryError, NoHistory
 from account_health.explained_change import as_markdown, explain_change
+from account_health.language import read, speaking
 from account_health.memory import Memory
 from account_health.policy import load_policy
 from account_health.render import render_summary
@@ -182,6 +186,21 @@ def test_a_history_that_cannot_be_read_is_no_missing_one(today: Workspace, tmp_p
     told = refused(HistoryError, damaged, "kestrel")
     assert "the file is no history" in told
     assert told.endswith("The score itself can be had: score_account.")
+
+
+def test_what_a_language_says_first_of_such_a_history_does_not_matter(today: Workspace, tmp_path: Path) -> None:
+    empty = with_history(today, tmp_path / "empty.sqlite")
+    empty.memory.store()
+    made = Catalog(locale="tr")
+    made.add("Answered without history: {error}", "{error} (geçmişsiz)")
+    turkish = BytesIO()
+    write_po(turkish, made)
+
+    with speaking(read("tr", turkish.getvalue())):
+        assert "Nothing was recorded" in refused(NoHistory, empty, "junipervale")
+        (tmp_path / "history.sqlite").write_bytes(b"This is no database." * 1000)
+        damaged = with_history(today, tmp_path / "history.sqlite")
+        assert "(geçmişsiz)" in refused(HistoryError, damaged, "junipervale")
 
 
 @pytest.mark.parametrize("since", ["yesterday", "2026-02-30"])

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from account_health.as_of import asked_instant
 from account_health.errors import CallerError, HistoryError, NoHistory
 from account_health.explained import ExplainedChange
-from account_health.language import figure, mark, phrase, say, together, word
+from account_health.language import figure, mark, say, together, word
 from account_health.markup import prose
 from account_health.memory import UNREAD
 from account_health.remembered import driver_sentences, trend_line
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from account_health.chronicle import ChangeParts
+    from account_health.history.records import Reading
     from account_health.policy import Policy
     from account_health.workspace import Workspace
 
@@ -38,10 +39,7 @@ async def explain_change(
     assessment, _ = await workspace.assessed(account, as_of, start, refresh=refresh)
     change = assessment.change
     if change is None or (start and change.since.astimezone(UTC).replace(tzinfo=None) > start):
-        unread = prose(phrase(UNREAD).partition("{")[0], workspace.policy.limits.text_characters)
-        if notice := next((notice for notice in assessment.notices if notice.startswith(unread)), ""):
-            raise HistoryError(notice, say("The score itself can be had: score_account."))
-        first = await workspace.memory.ask(lambda store: store.first(assessment.account.id))
+        first = await _first(workspace, assessment.account.id)
         nothing = say("Nothing was recorded of this account by then.")
         if first is None:
             raise NoHistory(nothing)
@@ -56,6 +54,15 @@ async def explain_change(
         notices=assessment.notices,
         policy=assessment.policy,
     )
+
+
+async def _first(workspace: Workspace, account: str) -> Reading | None:
+    """The first reading of an account; raises HistoryError if the history cannot be read."""
+    try:
+        return await workspace.memory.ask(lambda store: store.first(account))
+    except HistoryError as err:
+        unread = prose(say(UNREAD, error=err.sentence), workspace.policy.limits.text_characters)
+        raise HistoryError(unread, say("The score itself can be had: score_account.")) from err
 
 
 def as_markdown(found: ExplainedChange, policy: Policy) -> str:
