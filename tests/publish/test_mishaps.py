@@ -5,15 +5,18 @@ from __future__ import annotations
 import asyncio
 import json
 from dataclasses import replace
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import httpx2
 import pytest
 
 from account_health.errors import HistoryError
+from account_health.memory import Memory
 from account_health.publish.report import Outcome
 from account_health.publish.writing_back import carried_out
 from intacct_company import Company
+from moving import recorded_by
 from publishing import plan_for, rows_of, writing_to
 
 if TYPE_CHECKING:
@@ -169,3 +172,14 @@ async def test_a_score_that_is_none_differs_and_is_replaced(tmp_path: Path, ther
     workspace = scene(company, tmp_path, birch="green")
     await carried_out(workspace, await plan_for(workspace, company), "Mara")
     assert company.customer("birch")[SCORE] == 100
+
+
+async def test_a_recorded_run_is_not_written_over_what_was_published_after_it(tmp_path: Path) -> None:
+    company = company_of("birch")
+    await recorded_by(scene(company, tmp_path, birch="yellow"))
+    later = scene(company, tmp_path, birch="red")
+    now = later.clock() + timedelta(hours=1)
+    later = replace(later, clock=lambda: now, memory=Memory(later.config.history, lambda: now))
+    await carried_out(later, await plan_for(later, company, "birch"), "Mara")
+    assert company.customer("birch")[SCORE] == 13
+    assert outcomes(await plan_for(later, company)) == {"birch": "unchanged"}

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from account_health.connectors.demo import Demo
 from account_health.errors import CallerError, ConfigurationError
+from account_health.history.records import Kind
 from account_health.language import say, speaking
 from account_health.overview import Looked, View, not_read
 from account_health.publish.customers import customers_of
@@ -70,7 +71,6 @@ class Plan:
     last: Mapping[str, int]
     """Per account the number of its last publication on record."""
     applied: bool = False
-    notes: tuple[str, ...] = ()
 
     @property
     def to_write(self) -> tuple[Entry, ...]:
@@ -101,7 +101,7 @@ class Plan:
             records=tuple(map(_record, told[:limit])),
             more=len(told) - len(told[:limit]),
             sentence=summary(counts, applied=self.applied),
-            notices=(*self.notes, *self.view.notices),
+            notices=self.view.notices,
             policy=self.view.standings.policy.ref,
         )
 
@@ -154,7 +154,20 @@ async def planned(
             fields = await target.fields(connection, workspace.policy)
             found = await target.customers(connection, fields, wanted)
     entries = tuple(entry for one in standing for entry in _entries(one, customers, found, fields))
-    return Plan(target, fields, view, entries, last)
+    plan = Plan(target, fields, view, entries, last)
+    if await _is_overtaken(workspace, plan):
+        return await planned(overview, account, as_of, refresh=True, target=target)
+    return plan
+
+
+async def _is_overtaken(workspace: Workspace, plan: Plan) -> bool:
+    """Whether it would write a recorded run over what was published of an account after that run."""
+    instant = plan.view.standings.as_of
+    if plan.view.asked is None or plan.view.asked <= instant or not workspace.memory.exists:
+        return False
+    later = await workspace.memory.ask(lambda store: store.activities(kind=Kind.PUBLISHED, since=instant))
+    accounts = {published.account for published in later if published.at > instant}
+    return any(entry.standing.account in accounts for entry in plan.to_write)
 
 
 async def _view_of_one(workspace: Workspace, account: str, as_of: str | None, *, refresh: bool) -> View:
