@@ -7,7 +7,7 @@ import re
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from account_health.language import count, figure, forms, mark, phrase, say, written, written_minute
+from account_health.language import count, figure, forms, mark, phrase, say, word, written, written_minute
 from account_health.metrics.windows import local_day
 from account_health.model import Band, Severity, Source, State
 
@@ -169,8 +169,10 @@ def alternatives(items: Sequence[str]) -> str:
 
 
 def lower_first(text: str) -> str:
-    """The sentence for use inside another one; abbreviations such as NPS keep their capitals."""
-    return text if len(text) > 1 and text[1].isupper() else text[:1].lower() + text[1:]
+    """The sentence for use inside another one; abbreviations such as NPS keep their capitals, and German nouns too."""
+    # NOTE: How a text begins inside a sentence: "a" with a small letter, "A" as it stands, because of German nouns.
+    keeps_capitals = word("inside a sentence", "a").isupper()
+    return text if keeps_capitals or (len(text) > 1 and text[1].isupper()) else text[:1].lower() + text[1:]
 
 
 def sentence(
