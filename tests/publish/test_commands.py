@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ from intacct_company import Company
 if TYPE_CHECKING:
     from pathlib import Path
 
+    import httpx2
     from typer.testing import Result
 
 ACCOUNTS = "account_id,name,customer_since\nbirch,Birch,2020-01-01\n"
@@ -87,6 +89,21 @@ def test_one_account_or_all_has_to_be_said(config: Path, company: Company, argum
     done = run("publish", *arguments, "--config", config)
     assert (done.exit_code, company.requests) == (4, [])
     assert "Name one account, or say --all." in done.stderr
+
+
+def test_an_interruption_says_that_nothing_is_lost(config: Path, company: Company) -> None:
+    answer = company.handle_async_request
+
+    async def interrupted(request: httpx2.Request) -> httpx2.Response:
+        if request.method == "PATCH":
+            signal.raise_signal(signal.SIGINT)
+        return await answer(request)
+
+    company.handle_async_request = interrupted  # type: ignore[method-assign] # this one company
+    done = run("publish", "--all", "--apply", "--config", config)
+    assert done.exit_code == 130
+    assert "Interrupted. What was written is on record; the same command goes on from there." in done.stderr
+    assert "Birch (`birch`): written" in run("changes", "--kind", "published", "--config", config).stdout
 
 
 def test_scores_of_another_day_are_shown_and_never_written(config: Path, company: Company) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Literal
 
+import anyio
 import typer
 
 from account_health.cli.asking import (
@@ -23,9 +25,21 @@ from account_health.language import say
 from account_health.terminal import aside, print_json, progress_bar, write
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from account_health.workspace import Workspace
 
 app = typer.Typer()
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Tells whoever interrupts the writing how far that leaves it."""
+    try:
+        yield
+    except anyio.get_cancelled_exc_class():
+        aside(say("Interrupted. What was written is on record; the same command goes on from there."))
+        raise
 
 
 @app.command()
@@ -58,7 +72,7 @@ def publish(
             )
         plan = await planned(Overview(workspace), account, as_of or None, refresh=refresh)
         if is_applied:
-            with progress_bar(say("Writing to {target}", target=to)) as progress:
+            with _interruptible(), progress_bar(say("Writing to {target}", target=to)) as progress:
                 plan = await carried_out(workspace, plan, author or workspace.user, progress)
         found = plan.report()
         print_json(found) if output is Format.JSON else write(as_markdown(found))
