@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from account_health.connectors.http import Api, ClientCredentials, Manners, at
+from account_health.connectors.http import at
 from account_health.connectors.http.writing import WritingConnection, open_for_writing
+from account_health.connectors.intacct.company import company_api
 from account_health.connectors.intacct.fields import fields_of
 from account_health.connectors.intacct.queries import CUSTOMERS, RESULTS, among, query
 from account_health.errors import Fault, SourceError
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from httpx2 import AsyncBaseTransport
 
     from account_health.connectors.base import Clock
+    from account_health.connectors.http import Api
     from account_health.policy import Policy
     from account_health.publish.health import Health
     from account_health.publish.target_settings import IntacctSettings
@@ -57,23 +59,7 @@ class Target:
     @classmethod
     def of(cls, settings: IntacctSettings, clock: Clock, transport: AsyncBaseTransport | None = None) -> Target:
         """The company of the settings, not yet asked; raises ConfigurationError for an address that is not safe."""
-        user = {"username": settings.username.strip()}
-        api = Api(
-            LABEL,
-            settings.base_url,
-            ClientCredentials("/oauth2/token", settings.client_id, settings.client_secret, user),
-            # Intacct admits two requests at a time, and other programs of the company need one of them.
-            Manners(
-                concurrency=1,
-                per_second=settings.requests_per_second,
-                reset_header="x-ia-throttle-limit-retry-after",
-                reset_kind="seconds",
-            ),
-            headers={"X-IA-API-Param-Entity": settings.entity} if settings.entity else None,
-            clock=clock,
-            transport=transport,
-        )
-        return cls(settings, api)
+        return cls(settings, company_api(LABEL, settings.reading, clock, transport))
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator[WritingConnection]:

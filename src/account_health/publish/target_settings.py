@@ -61,5 +61,11 @@ class IntacctSettings(CustomerSettings):
     def reading(self) -> ReadingSettings:
         """The same for those who read."""
         return ReadingSettings(
-            client_id=self.client_id, client_secret=self.client_secret, username=self.username, base_url=self.base_url
+            client_id=self.client_id,
+            client_secret=self.client_secret,
+            username=self.username,
+            base_url=self.base_url,
+            entity=self.entity,
+            requests_per_second=self.requests_per_second,
+            concurrency=1,  # Intacct admits two requests at a time, and other programs of the company need one of them
         )

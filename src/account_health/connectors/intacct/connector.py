@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from account_health.connectors.http import Api, ClientCredentials, Manners, at
+from account_health.connectors.http import at
+from account_health.connectors.intacct.company import company_api
 from account_health.connectors.intacct.customers import Customers
 from account_health.connectors.intacct.fields import fields_of, health_probe, no_fields, other_probe
 from account_health.connectors.intacct.invoices import invoices
@@ -16,10 +17,9 @@ from account_health.model import Source
 
 if TYPE_CHECKING:
     from account_health.connectors.base import Context, Probe
+    from account_health.connectors.http import Api
     from account_health.identity import Record
 
-_ENTITY = "X-IA-API-Param-Entity"
-"""Intacct passes over headers of other names in silence, and answers for the top level."""
 _INVOICE_COLUMNS = frozenset({"amount", "currency", "due_at", "paid_at", "status"})
 
 
@@ -34,25 +34,8 @@ class Intacct(Live[IntacctSettings]):
     settings_model = IntacctSettings
 
     def api(self, context: Context) -> Api:
-        """Intacct's API, which counts requests by the month and admits few at a time."""
-        wanted = self.settings
-        manners = Manners(
-            concurrency=wanted.concurrency,
-            per_second=wanted.requests_per_second or 4,
-            max_pages=wanted.max_pages,
-            reset_header="x-ia-throttle-limit-retry-after",
-            reset_kind="seconds",
-        )
-        user = {"username": wanted.username.strip()}
-        return Api(
-            self.label,
-            wanted.base_url,
-            ClientCredentials("/oauth2/token", wanted.client_id, wanted.client_secret, user),
-            manners,
-            headers={_ENTITY: wanted.entity} if wanted.entity else None,
-            clock=context.clock,
-            transport=context.transport,
-        )
+        """The company's API."""
+        return company_api(self.label, self.settings, context.clock, context.transport)
 
     @property
     def api_version(self) -> str:
