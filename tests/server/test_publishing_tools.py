@@ -177,6 +177,14 @@ async def test_where_nothing_differs_nobody_is_asked(era: Any, configured: Confi
     assert (person.asked, len(company.patches)) == ([], before)
 
 
+async def test_the_question_says_what_a_reader_has_to_know_of_the_scores(configured: Config, company: Company) -> None:
+    person = Person("decline")
+    await call(configured, "confirm", "auto", person, apply=True)
+    (question,) = person.asked
+    assert "\nAs recorded at 2026-11-2" in question
+    assert len(company.patches) == 0
+
+
 async def test_a_long_list_is_shown_by_its_beginning_and_counted(configured: Config, company: Company) -> None:
     for name in ("copperkettle", "fernhollow", "junipervale", "lanternfish"):
         company.add_customer(name)

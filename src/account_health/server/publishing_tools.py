@@ -14,6 +14,7 @@ from pydantic import Field
 
 from account_health.errors import CallerError
 from account_health.language import count, say
+from account_health.markup import visible
 from account_health.publish.report import Prepared, Publication, one_line
 from account_health.server.answering import structured, writing
 from account_health.server.desk import Desk
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 _SHOWN = 5
 """Changes that a question shows; a person reads no more."""
 _LISTED = 20
+_CHARACTERS = 300
 
 OneOrAll = Annotated[
     str, Field(max_length=200, description="Account id, exact name or domain, e.g. 'northwind'; empty: all customers")
@@ -60,6 +62,8 @@ async def ask_publication(
         ),
         *(f"- {one_line(record)}" for record in shown),
         *([count("and {n} more", "and {n} more", more)] if more else ()),
+        # Such as a source that could not be read, without which an account may look better than it is.
+        *(visible(notice, _CHARACTERS) for notice in prepared.report.notices),
         say("Said by: {author}", author=author or workspace.user),
         # Of a long list a person sees the beginning; the digest ties the answer to all of it.
         say("Last publication on record: no. {number}; list {digest}.", number=prepared.last, digest=plan.digest),
