@@ -14,11 +14,11 @@ from pathlib import Path
 from figures import Figure, Measurement, NotMeasured
 from history import at_risk_100k, explain_change, portfolio_health_100k, summary_with_history
 from in_memory import warm_summary_cached, warm_summary_computed
+from intacct_file import intacct_csv_100k
 from languages import summary_in_french
 from live_sources import live_bulk_100k, live_one_account
 from over_stdio import first_summary_after_list, memory, start_to_tools_list, tools_list_size
 from portfolios import bulk_100k, ravenstack_all
-from publishing import intacct_csv_100k
 from recording import assess_all_100k
 from scoring_alone import scoring_1, scoring_1k, scoring_1m, scoring_100k
 
