@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from account_health.language import say
+from account_health.language import clauses, say
 from account_health.model import Severity, Source
 from account_health.tables import TABLES
 
@@ -208,7 +208,7 @@ class Condition(Part):
 def refuse(problems: Sequence[str]) -> None:
     """Raises one ValueError with every problem; nothing if there is none."""
     if problems:
-        raise ValueError("; ".join(problems))
+        raise ValueError(clauses(problems))
 
 
 def _is_column(text: str) -> bool:

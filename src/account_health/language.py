@@ -8,7 +8,7 @@ included, says its sentences in that language. Ids, JSON keys and text from outs
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -133,6 +133,30 @@ class Said(str):
     def again(self) -> str:
         """The same in the language that is spoken now."""
         return self if self._code == spoken().code else Said.of(self._one, self._many, self._number, self._values)
+
+
+class _Dressed(Said):
+    """A sentence in another form, e.g. as a quote."""
+
+    __slots__ = ("_bare", "_dress")
+    _bare: str
+    _dress: Callable[[str], str]
+
+    @classmethod
+    def made(cls, text: Said, dress: Callable[[str], str]) -> Self:
+        """The sentence as `dress` makes it."""
+        said = cls(dress(text))
+        said._bare, said._dress = text, dress
+        return said
+
+    def again(self) -> str:
+        """The same form of what the sentence is now."""
+        return dressed(retold(self._bare), self._dress)
+
+
+def dressed(text: str, dress: Callable[[str], str]) -> str:
+    """The text as `dress` makes it, which can be said again if the text can."""
+    return _Dressed.made(text, dress) if isinstance(text, Said) else dress(text)
 
 
 def say(text: str, /, **values: object) -> str:

@@ -18,6 +18,7 @@ from account_health.answers import Call
 from account_health.assess import assess
 from account_health.connectors.live.ask import iso
 from account_health.errors import ConfigurationError
+from account_health.language import speaking
 from account_health.model import Assessment, Source, State
 from beacon import (
     ACCOUNTS,
@@ -43,6 +44,7 @@ from beacon import (
     two_customers,
 )
 from doors import server_over
+from other_tongues import WIDE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -339,6 +341,21 @@ async def test_a_record_that_cannot_be_read_is_counted_and_named(tmp_path: Path)
 
     assert "1 of the records that accounts are matched with could not be read" in support.sentence
     assert "`/organizations bad: domains: " in support.sentence
+
+
+async def test_why_records_could_not_be_read_is_kept_and_told_in_the_language_of_the_call(tmp_path: Path) -> None:
+    beacon = two_customers()
+    beacon.organizations += [organization(n, external_id=f"C-{n}") for n in range(20)]
+    beacon.organizations.append({"id": "bad", "domains": 7, "name": []})
+    beacon.tickets += [ticket(n, of=1) for n in range(100, 120)]
+    beacon.tickets.append({**ticket(13, of=1), "status": 7, "priority": "?"})
+    fresh = report((await everyone(opened(tmp_path, beacon)))["A-1"], Source.SUPPORT).sentence
+
+    kept = opened(tmp_path, beacon)
+    with speaking(WIDE):
+        told = report((await everyone(kept))["A-1"], Source.SUPPORT).sentence
+    assert report((await everyone(kept))["A-1"], Source.SUPPORT).sentence == fresh
+    assert told != fresh
 
 
 async def test_an_instant_outside_of_the_calendar_is_no_row(tmp_path: Path) -> None:

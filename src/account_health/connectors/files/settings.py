@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal, Self
 from pydantic import Field, model_validator
 
 from account_health.connectors.base import Settings, TimeZone
-from account_health.language import mark, say
+from account_health.language import clauses, mark, say
 from account_health.model import Source
 from account_health.tables import TABLES, allowed_words, columns
 
@@ -115,13 +115,13 @@ class FilesSettings(Settings):
             if name not in TABLES
         ]
         problems += [
-            f"tables.{name}: {problem}"
+            say("{name}: {note}", name=f"tables.{name}", note=problem)
             for name, table in self.tables.items()
             if name in TABLES
             for problem in table.problems(name)
         ]
         if problems:
-            raise ValueError("; ".join(problems))
+            raise ValueError(clauses(problems))
         return self
 
 

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from account_health.connectors.base import RejectedRow
 from account_health.errors import faults
 from account_health.identity import NOBODY
+from account_health.language import clauses
 
 if TYPE_CHECKING:
     from account_health.connectors.http import Connection, Paginator, Request
@@ -102,7 +103,7 @@ class Ask:
             try:
                 read = model.model_validate(item)
             except ValidationError as err:
-                self.reject(_place(request.path, item), "; ".join(faults(err)))
+                self.reject(_place(request.path, item), clauses(faults(err)))
             else:
                 yield read
         self.truncated = self.truncated or pages.truncated

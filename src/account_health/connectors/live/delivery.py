@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from account_health.connectors.base import Relation
 from account_health.connectors.live.store import StoredRows
-from account_health.language import clauses, count, joined, say
+from account_health.language import clauses, count, dressed, joined, say
 from account_health.markup import code
 from account_health.model import State
 
@@ -101,7 +102,7 @@ def _unread_records(matching: Matching | None) -> str:
         "{n} of the records that accounts are matched with could not be read, e.g. {example}",
         "{n} of the records that accounts are matched with could not be read, e.g. {example}",
         len(unread),
-        example=code(example, _CHARACTERS),
+        example=dressed(example, partial(code, limit=_CHARACTERS)),
     )
 
 

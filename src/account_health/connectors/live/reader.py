@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from account_health.connectors.live.ask import Ask, Gone
 from account_health.connectors.live.store import Incoming, StoredRows, key_columns
 from account_health.errors import faults
-from account_health.language import say
+from account_health.language import clauses, say
 from account_health.tables import TABLES, Row, columns, required_columns
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ async def read(table: str, reader: Reader, ask: Ask, into: Reading | Incoming) -
             try:
                 into.add(TABLES[table].model_validate({name: _naive(value) for name, value in values.items()}))
             except ValidationError as err:
-                ask.reject(_place(table, values), "; ".join(faults(err)), _account(values))
+                ask.reject(_place(table, values), clauses(faults(err)), _account(values))
             except OverflowError:
                 ask.reject(_place(table, values), say("an instant outside of the calendar"), _account(values))
 
