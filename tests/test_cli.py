@@ -588,7 +588,7 @@ def test_a_faulty_configuration_is_named_by_file_and_place_and_leaves_with_3(
         (("export", "--vocabulary", "klingon"), "There is no such vocabulary."),
         (("report", "northwind", "--vocabulary", "klingon"), "There is no such vocabulary."),
         (("changes",), "Nothing has been recorded yet. Run `account-health assess --all`, best every day."),
-        (("changes", "--kind", "rumour"), "Kinds: band, flag, status."),
+        (("changes", "--kind", "rumour"), "Kinds: band, flag, status, published."),
         (("changes", "--band", "purple"), "Bands: green, yellow, red, not_scored."),
         (("explain", "northwind"), "Nothing has been recorded yet. Run `account-health assess --all`, best every day."),
         (("export", "--output", "nowhere/all.csv"), "nowhere/all.csv cannot be written: No such file or directory."),

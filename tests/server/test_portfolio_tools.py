@@ -191,7 +191,7 @@ async def test_before_the_first_reading_it_is_said_when_that_was(lived: Client) 
         ("explain_change", {}, "- account: Field required"),
         ("explain_change", {"account": CANARY}, "No account has this id, name or domain."),
         ("explain_change", {"account": "northwind", "since": CANARY}, "is no date."),
-        ("list_health_changes", {"kind": CANARY}, "'band', 'flag' or 'status'"),
+        ("list_health_changes", {"kind": CANARY}, "'band', 'flag', 'status' or 'published'"),
         ("list_health_changes", {"band": CANARY}, "'green', 'yellow', 'red' or 'not_scored'"),
         ("list_health_changes", {"account": CANARY}, "No account has this id, name or domain."),
         ("list_health_changes", {"since": CANARY}, "since is no date."),
