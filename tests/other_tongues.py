@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import re
 from gettext import NullTranslations
+from io import BytesIO
+
+from babel.messages.catalog import Catalog
+from babel.messages.pofile import read_po, write_po
 
 from account_health.language import Language
 
@@ -30,6 +34,19 @@ class Wide(NullTranslations):
 
 
 WIDE = Language("wide", Wide())
+
+
+def wide_catalogue(catalogue: bytes, code: str) -> bytes:
+    """A catalogue of a language with one form, whose every text is in wide letters, of the texts of another one."""
+    wide, made = Wide(), Catalog(locale=code)
+    for message in read_po(BytesIO(catalogue)):
+        ids = message.id if isinstance(message.id, (tuple, list)) else (message.id,)
+        if message.id:
+            said = wide.gettext(str(ids[-1]))
+            made.add(message.id, (said,) if len(ids) > 1 else said, context=message.context)
+    out = BytesIO()
+    write_po(out, made)
+    return out.getvalue()
 
 
 def unsaid(text: str, *outside: str) -> list[str]:
