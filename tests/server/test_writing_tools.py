@@ -294,6 +294,24 @@ async def test_what_cannot_be_said_is_refused_before_anybody_is_asked(
     assert written(recorded) == before
 
 
+@pytest.mark.parametrize("era", ERAS)
+async def test_a_person_is_asked_in_the_language_of_the_call_and_so_is_what_they_tick(
+    era: Any, recorded_copy: Config
+) -> None:
+    forms = []
+    for code in ("en", "fr"):
+        person = Person()
+        tool, arguments = CALLS[0]
+        result = await call(recorded_copy, era, person, tool, **arguments, language=code)
+        assert not result.is_error, said(result)
+        forms.append((person.asked[0].partition(" ")[0], person.schemas[0]["properties"]["write"]))
+
+    assert forms == [
+        ("Write", {"type": "boolean", "title": "Write", "description": "Write this down?"}),
+        ("Enregistrer", {"type": "boolean", "title": "Enregistrer", "description": "Enregistrer cela\xa0?"}),
+    ]
+
+
 # --- Raw calls of the modern era: what a client sends that does not keep to the rules ---------------------------------
 
 

@@ -68,7 +68,7 @@ async def ask_publication(
         # Of a long list a person sees the beginning; the digest ties the answer to all of it.
         say("Last publication on record: no. {number}; list {digest}.", number=prepared.last, digest=plan.digest),
     ]
-    return Elicit("\n".join(lines), Confirmation)
+    return Elicit("\n".join(lines), Confirmation.spoken())
 
 
 async def publish_health(

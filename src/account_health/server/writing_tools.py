@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from mcp.server.mcpserver import AcceptedElicitation, Context, Elicit, ElicitationResult, Resolve
 from mcp.types import CallToolResult
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, create_model
 
 from account_health.chronicle import Phase
 from account_health.errors import CallerError
@@ -46,7 +46,13 @@ Until = Annotated[str, Field(max_length=40, description="Last day it is snoozed,
 class Confirmation(BaseModel):
     """What a person is asked."""
 
-    write: bool = Field(description="Write this down?")
+    write: bool
+
+    @classmethod
+    def spoken(cls) -> type[Confirmation]:
+        """The same with its words in the language that is spoken."""
+        words = Field(title=say("Write"), description=say("Write this down?"))
+        return create_model("Confirmation", __base__=cls, write=(bool, words))
 
 
 async def prepared_status(
@@ -87,7 +93,7 @@ def _question(ctx: Context[Desk], prepared: Prepared) -> Elicit[Confirmation] | 
         say("Said by: {author}", author=activity.author),
         say("Last change on record: no. {number}.", number=prepared.last),
     ]
-    return Elicit("\n".join(lines), Confirmation)
+    return Elicit("\n".join(lines), Confirmation.spoken())
 
 
 def can_ask(ctx: Context[Desk]) -> bool:
