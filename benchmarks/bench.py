@@ -14,6 +14,7 @@ from pathlib import Path
 from figures import Figure, Measurement, NotMeasured
 from history import at_risk_100k, explain_change, portfolio_health_100k, summary_with_history
 from in_memory import warm_summary_cached, warm_summary_computed
+from intacct_both_ways import intacct_bulk_10k, publish_apply_200, publish_plan_10k
 from intacct_file import intacct_csv_100k
 from languages import summary_in_french
 from live_sources import live_bulk_100k, live_one_account
@@ -46,6 +47,9 @@ MEASUREMENTS: dict[str, Measurement] = {
         summary_with_history,
         summary_in_french,
         intacct_csv_100k,
+        publish_plan_10k,
+        publish_apply_200,
+        intacct_bulk_10k,
     )
 }
 PAGE = Path(__file__).with_name("README.md")

@@ -32,7 +32,7 @@ from in_memory import demo_as_files, timed
 from over_stdio import ACCOUNT
 from recording import generated_config, recorded
 
-_EARLIER = AS_OF - timedelta(days=30)
+EARLIER = AS_OF - timedelta(days=30)
 _WEEKS = 12
 _COLD, _WARM = 3, 15
 _WARM_UP, _CHANGES, _SUMMARIES = 5, 40, 100
@@ -123,7 +123,7 @@ def _demo_history() -> Config:
 
 
 async def _record(folder: Path) -> None:
-    for day in (_EARLIER, AS_OF):
+    for day in (EARLIER, AS_OF):
         await recorded(generated_config(folder), day)
 
 

@@ -13,7 +13,7 @@ from account_health.server import create_server
 from figures import Figure, in_turns, milliseconds
 from generated import AS_OF
 from in_memory import demo_as_files, timed
-from over_stdio import ACCOUNT
+from over_stdio import ACCOUNT, first_summary_in
 
 if TYPE_CHECKING:
     from account_health.config import Config
@@ -22,7 +22,7 @@ _WARM_UP, _CALLS, _READINGS = 10, 100, 5
 
 
 def summary_in_french() -> Sequence[Figure]:
-    """A summary that is kept from the call before, in French and in English, in turns; and reading the catalogue."""
+    """A summary that is kept from the call before, in French and in English, in turns; the catalogue, and the first."""
     french, english = anyio.run(_in_both, demo_as_files())
 
     def read() -> float:
@@ -30,9 +30,11 @@ def summary_in_french() -> Sequence[Figure]:
         return milliseconds(lambda: language.language("fr"))
 
     [reading] = in_turns(_READINGS, read)
+    first, first_in_english = first_summary_in("fr", "en")
     return [
         Figure("summary_in_french", french, "ms", english),
         Figure("summary_in_french: reading the catalogue", reading, "ms", english),
+        Figure("summary_in_french: first", first, "ms", first_in_english),
     ]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 from figures import Figure, NotMeasured, in_turns, milliseconds
@@ -30,14 +30,14 @@ def start_to_tools_list() -> Sequence[Figure]:
 
 def first_summary_after_list() -> Sequence[Figure]:
     """The first call of a tool right after tools/list, when everything heavy is imported and read."""
-
-    def first(command: Sequence[str], tool: str) -> float:
-        with StdioServer(*command) as server:
-            server.ask("tools/list")
-            return milliseconds(lambda: server.call(tool, account=ACCOUNT))
-
-    ours, bare = in_turns(_STARTS, lambda: first(_OURS, "render_health_summary"), lambda: first(_bare(), "echo_1"))
+    ours, bare = in_turns(_STARTS, lambda: _first(_OURS, "render_health_summary"), lambda: _first(_bare(), "echo_1"))
     return [Figure("first_summary_after_list", ours, "ms", bare)]
+
+
+def first_summary_in(*languages: str) -> Sequence[float]:
+    """Milliseconds of the same call in some languages, each the first of a process of its own."""
+    calls = [partial(_first, _OURS, "render_health_summary", language=language) for language in languages]
+    return in_turns(_STARTS, *calls)
 
 
 def memory() -> Sequence[Figure]:
@@ -63,6 +63,12 @@ def tools_list_size() -> Sequence[Figure]:
 def number_of_tools() -> int:
     """How many tools our server has."""
     return _listing(_OURS)[0]
+
+
+def _first(command: Sequence[str], tool: str, **arguments: str) -> float:
+    with StdioServer(*command) as server:
+        server.ask("tools/list")
+        return milliseconds(lambda: server.call(tool, account=ACCOUNT, **arguments))
 
 
 @cache
