@@ -38,11 +38,12 @@ def written(lines: Sequence[Line], settings: IntacctCsvSettings) -> bytes:
     writer = csv.writer(out, lineterminator="\n")
     said = truth_words()
     true, false = settings.true_word or said[0], settings.false_word or said[1]
+    risks = {True: safe_cell(true), False: safe_cell(false)}
+    statuses = {text: safe_cell(word(INTACCT, text)) for text in {line.health.status or "" for line in lines}}
     writer.writerow([safe_cell(header) for header in settings.headers])
     for line in lines:
-        health = line.health
-        status, risk = word(INTACCT, health.status or ""), true if health.churn_risk else false
-        writer.writerow([safe_cell(line.customer), health.score, safe_cell(status), safe_cell(risk)])
+        status, risk = statuses[line.health.status or ""], risks[bool(line.health.churn_risk)]
+        writer.writerow([safe_cell(line.customer), line.health.score, status, risk])
     return out.getvalue().encode()
 
 

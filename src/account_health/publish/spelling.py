@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING, TypeVar
 
 from account_health.language import language, languages, speaking, spoken, word
@@ -17,6 +18,7 @@ _TRUTHS = {"true": True, "t": True, "yes": True, "y": True, "1": True}
 _FALSEHOODS = {"false": False, "f": False, "no": False, "n": False, "0": False}
 
 
+@lru_cache(maxsize=256)  # a file says the same few words of every customer
 def folded(text: str) -> str:
     """The text for comparison: letters and digits alone, without case and accents, so that `À risque` is `arisque`.
 
