@@ -34,9 +34,7 @@ from account_health.server.portfolio_tools import (
     list_at_risk_accounts,
     list_health_changes,
 )
-from account_health.server.publishing_tools import publishing_tools
 from account_health.server.strict import StrictTool
-from account_health.server.writing_tools import writing_tools
 
 if TYPE_CHECKING:
     from account_health.config import Writes
@@ -204,6 +202,13 @@ def tools(writes: Writes = "off", records: bool = False, publishes: bool = False
         reading("Get portfolio health", get_portfolio_health),
         reading("Explain change", explain_change),
         reading("List health changes", list_health_changes),
-        *writing_tools(writes),
-        *publishing_tools(writes, publishes=publishes),
+        *(() if writes == "off" else _writing(writes, publishes=publishes)),
     ]
+
+
+def _writing(writes: Writes, *, publishes: bool) -> list[StrictTool]:
+    """The tools that write; most servers have none, and start without loading them."""
+    from account_health.server.publishing_tools import publishing_tools
+    from account_health.server.writing_tools import writing_tools
+
+    return [*writing_tools(writes), *publishing_tools(writes, publishes=publishes)]
