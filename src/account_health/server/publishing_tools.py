@@ -97,7 +97,7 @@ async def confirmed_publication(
         if not can_ask(ctx):
             raise CallerError(
                 say("A person has to confirm this, and this client cannot ask one. Nothing was written."),
-                say("Use the command line (account-health publish --apply), or a client with elicitation."),
+                say("Use the command line (account-health publish --all --apply), or a client with elicitation."),
             )
         if not isinstance(answer, AcceptedElicitation) or not answer.data.write:
             raise CallerError(
