@@ -16,6 +16,7 @@ from doors import DAY, configured
 from intacct_company import Company
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     import httpx2
@@ -91,6 +92,15 @@ def test_one_account_or_all_has_to_be_said(config: Path, company: Company, argum
     assert "Name one account, or say --all." in done.stderr
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """Whoever runs the tests in the background may have them ignore interruptions."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_an_interruption_says_that_nothing_is_lost(config: Path, company: Company) -> None:
     answer = company.handle_async_request
 
