@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
@@ -75,6 +76,11 @@ RefreshOption = Annotated[
 def configured(path: Path | None, *, is_demo: bool) -> Configure:
     """The demo, or the configuration there is; looked for when it is first needed."""
     return lambda: configuration.DEMO if is_demo else configuration.load_config(configuration.find_config(path))
+
+
+def frozen(configure: Configure, as_of: str) -> Configure:
+    """The same configuration, answering for this day unless a question names another; as it is without a day."""
+    return (lambda: replace(configure(), as_of=as_of)) if as_of else configure
 
 
 def save_bytes(path: Path, content: bytes) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -18,6 +19,7 @@ from account_health.cli.asking import (
     ask_policy,
     ask_workspace,
     configured,
+    frozen,
     guarded,
     now,
     save_bytes,
@@ -138,15 +140,47 @@ def init(
     guarded(written, language)
 
 
+class Transport(StrEnum):
+    """How clients reach the server."""
+
+    STDIO = "stdio"
+    HTTP = "http"
+
+
 @app.command()
 def serve(
-    transport: Annotated[str, typer.Option(help="How clients connect: stdio.")] = "stdio",
+    transport: Annotated[
+        Transport, typer.Option("--transport", help="How clients connect: stdio, or http on a port of this machine.")
+    ] = Transport.STDIO,
+    host: Annotated[
+        str, typer.Option("--host", help="Address to listen on with --transport http; only loopback.")
+    ] = "127.0.0.1",
+    port: Annotated[
+        int, typer.Option("--port", min=0, max=65535, help="Port to listen on with --transport http; 0: any free one.")
+    ] = 8765,
+    as_of: Annotated[
+        str, typer.Option("--as-of", help="Day or instant to answer for unless a question names one; default: now.")
+    ] = "",
     config: ConfigOption = None,
     is_demo: DemoOption = False,
 ) -> None:
-    """Run the MCP server over standard input and output."""
+    """Run the MCP server: over standard input and output, or over HTTP."""
+    from account_health.as_of import asked_instant
     from account_health.server import create_server
 
-    if transport != "stdio":
-        raise typer.BadParameter("The only transport is stdio.", param_hint="--transport")
-    create_server(configured(config, is_demo=is_demo), now).run(transport="stdio")
+    configure = configured(config, is_demo=is_demo)
+
+    def served() -> None:
+        if as_of:
+            asked_instant(as_of, "UTC", now())
+        server = create_server(frozen(configure, as_of), now)
+        if transport is Transport.STDIO:
+            server.run(transport="stdio")
+            return
+        from account_health.server.http import address, listening, serve_http
+
+        with listening(host, port) as listener:
+            aside(say("Serving at {address}. Ctrl-C ends it.", address=address(listener)))
+            serve_http(server, listener)
+
+    guarded(served)
