@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from account_health.evaluation import Evaluation
 from account_health.explain import explain
 from account_health.flags import check_flags
+from account_health.language import spoken
 from account_health.metrics.measure import measure
 from account_health.scoring import Rubric, score_matrix
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from account_health.answers import Call
     from account_health.gather import Gatherer
     from account_health.inputs import Inputs
+    from account_health.language import Language
     from account_health.model import Assessment
     from account_health.policy import Policy
 
@@ -75,3 +77,21 @@ class Evaluations:
                 del self._kept[next(iter(self._kept))]
             self._kept[key] = evaluate(inputs, policy)
         return self._kept[key]
+
+
+class Explanations:
+    """Remembers the newest explanations of evaluations that are still asked about, in each language of their own."""
+
+    def __init__(self, most: int = 64) -> None:
+        self._most = most
+        self._kept: dict[Hashable, tuple[Evaluation, Language, Assessment]] = {}
+
+    def of(self, evaluation: Evaluation, row: int) -> Assessment:
+        """The explanation of one row, put into words at most once per evaluation and language."""
+        key = (id(evaluation), row, id(spoken()))
+        if key not in self._kept:
+            while len(self._kept) >= self._most:
+                del self._kept[next(iter(self._kept))]
+            # What an id belongs to is kept beside it, so that no other object can come to have the same.
+            self._kept[key] = (evaluation, spoken(), explain(evaluation, row))
+        return self._kept[key][2]

@@ -13,18 +13,18 @@ import duckdb
 
 from account_health.answers import Call
 from account_health.as_of import asked_instant
-from account_health.assess import Evaluations, assess, evaluated
+from account_health.assess import Evaluations, Explanations, assess, evaluated
 from account_health.config import current_user
 from account_health.connectors.base import Clock, Context
 from account_health.connectors.registry import build
 from account_health.crosswalk import read_crosswalk, shared_domains
 from account_health.directory import Directory, Entry, nearest_words
 from account_health.errors import AccountNotFound, CallerError, HistoryError, SourceError
-from account_health.explain import DEMO_NOTICE, explain
+from account_health.explain import DEMO_NOTICE
 from account_health.gather import Gatherer
 from account_health.identity import Known
 from account_health.language import count, say, together, word
-from account_health.memory import Memory
+from account_health.memory import Memory, Recalled
 from account_health.policy import Policy, load_policy
 from account_health.readings import record_account
 from account_health.remembered import remembered
@@ -55,6 +55,7 @@ class Workspace:
     user: str = "somebody"
     """Who asks, for what is written down."""
     kept: Evaluations = field(default_factory=Evaluations)
+    worded: Explanations = field(default_factory=Explanations)
 
     @classmethod
     def open(cls, config: Config, clock: Clock, transport: AsyncBaseTransport | None = None) -> Workspace:
@@ -143,11 +144,14 @@ class Workspace:
         instant, call = self.instant(as_of), self.call(refresh=refresh)
         entry = await self.find(account, instant, call)
         evaluation = await self.evaluate(instant, [entry.id], call)
+        explained = self.worded.of(evaluation, 0)
         recalled = await self.memory.recall(entry.id, instant, self.policy, since)
+        if recalled == Recalled():
+            return explained, evaluation
         then = None
         if recalled.reading:
             then = await self.evaluate(instant, [entry.id], call, recalled.reading.as_of)
-        return remembered(explain(evaluation, 0), evaluation, then, recalled), evaluation
+        return remembered(explained, evaluation, then, recalled), evaluation
 
     async def _recorded(self, assessment: Assessment, evaluation: Evaluation) -> Assessment:
         """The assessment, kept in the history; where that fails it says so and stands all the same."""
