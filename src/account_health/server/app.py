@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING
 from mcp.server import CacheHint, MCPServer
 
 from account_health.server.desk import Desk
+from account_health.server.prompts import add_prompts
 from account_health.server.resources import add_resources
+from account_health.server.strict_prompt import PromptServer
 from account_health.server.tools import tools
 
 if TYPE_CHECKING:
@@ -35,7 +37,7 @@ def create_server(configure: Callable[[], Config], clock: Clock) -> MCPServer[De
     async def lifespan(_: MCPServer[Desk]) -> AsyncIterator[Desk]:
         yield desk
 
-    server: MCPServer[Desk] = MCPServer(
+    server: MCPServer[Desk] = PromptServer(
         "account-health",
         title="Account Health",
         version=version("account-health"),
@@ -47,6 +49,7 @@ def create_server(configure: Callable[[], Config], clock: Clock) -> MCPServer[De
     )
     logging.getLogger("httpx2").setLevel(logging.WARNING)
     add_resources(server, desk)
+    add_prompts(server)
     return server
 
 
