@@ -10,10 +10,13 @@ from typing import TYPE_CHECKING
 
 from mcp.server import CacheHint, MCPServer
 
+from account_health.server.completion import add_completion
 from account_health.server.desk import Desk
 from account_health.server.prompts import add_prompts
 from account_health.server.resources import add_resources
+from account_health.server.skills import Skills
 from account_health.server.strict_prompt import PromptServer
+from account_health.server.tasks import Tasks
 from account_health.server.tools import tools
 
 if TYPE_CHECKING:
@@ -29,13 +32,18 @@ INSTRUCTIONS = (
 )
 
 
-def create_server(configure: Callable[[], Config], clock: Clock) -> MCPServer[Desk]:
-    """A server over the configuration that `configure` finds at the first question."""
+def create_server(configure: Callable[[], Config], clock: Clock, tasks: Tasks | None = None) -> MCPServer[Desk]:
+    """A server over the configuration that `configure` finds at the first question.
+
+    `tasks` says otherwise which tools may go on as tasks, and when.
+    """
     desk = Desk(configure, clock)
+    tasks = tasks or Tasks(clock, language=desk.language)
 
     @asynccontextmanager
     async def lifespan(_: MCPServer[Desk]) -> AsyncIterator[Desk]:
-        yield desk
+        async with tasks.serving():
+            yield desk
 
     server: MCPServer[Desk] = PromptServer(
         "account-health",
@@ -43,6 +51,7 @@ def create_server(configure: Callable[[], Config], clock: Clock) -> MCPServer[De
         version=version("account-health"),
         instructions=INSTRUCTIONS,
         tools=[*tools(*_decided(configure))],
+        extensions=[Skills(desk.language), tasks],
         lifespan=lifespan,
         cache_hints={"tools/list": CacheHint(ttl_ms=300_000, scope="public")},
         log_level="WARNING",
@@ -50,6 +59,7 @@ def create_server(configure: Callable[[], Config], clock: Clock) -> MCPServer[De
     logging.getLogger("httpx2").setLevel(logging.WARNING)
     add_resources(server, desk)
     add_prompts(server)
+    add_completion(server, desk)
     return server
 
 
