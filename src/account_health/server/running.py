@@ -16,8 +16,17 @@ from typing import TYPE_CHECKING, Any
 import anyio
 from mcp import MCPError
 from mcp.server.session import ServerSession
-from mcp.types import INTERNAL_ERROR, InputRequest, InputRequiredResult, InputResponse
-from pydantic import BaseModel
+from mcp.types import (
+    INTERNAL_ERROR,
+    CreateMessageResult,
+    CreateMessageResultWithTools,
+    ElicitResult,
+    InputRequest,
+    InputRequiredResult,
+    InputResponse,
+    ListRootsResult,
+)
+from pydantic import BaseModel, TypeAdapter
 
 from account_health.language import figure, say
 
@@ -27,6 +36,11 @@ if TYPE_CHECKING:
     from account_health.connectors.base import Clock
 
 _ID_BYTES = 24
+_ANSWERS: dict[str, TypeAdapter[InputResponse]] = {
+    "elicitation/create": TypeAdapter(ElicitResult),
+    "roots/list": TypeAdapter(ListRootsResult),
+    "sampling/createMessage": TypeAdapter(CreateMessageResult | CreateMessageResultWithTools),
+}
 _log = logging.getLogger(__name__)
 
 
@@ -110,11 +124,16 @@ class Task:
             await question.answered.wait()
         return {name: question.answer for name, question in asked.items() if question.answer is not None}
 
-    def answer(self, answers: Mapping[str, InputResponse]) -> None:
-        """Takes answers to open questions; any other is ignored, as the extension wants it."""
-        for key in self._open().keys() & answers.keys():
-            self._questions[key].answer = answers[key]
-            self._questions[key].answered.set()
+    def answer(self, answers: Mapping[str, Any]) -> None:
+        """Takes answers to open questions; any other is ignored, as the extension wants it.
+
+        Raises ValidationError, and takes none, if one is no answer to its question.
+        """
+        asked = {key: question for key, question in self._open().items() if key in answers}
+        read = {key: _ANSWERS[question.request.method].validate_python(answers[key]) for key, question in asked.items()}
+        for key, question in asked.items():
+            question.answer = read[key]
+            question.answered.set()
             self._touch()
 
     def progressed(self, progress: float, total: float | None, message: str | None) -> None:

@@ -25,9 +25,14 @@ if TYPE_CHECKING:
 ROOT = "skill://account-health"
 """The skill's folder, whose last part must be the skill's name."""
 
-_SKILL = "SKILL.md"
-_FILES = (_SKILL, "REFERENCE.md")
-_ABOUT_REFERENCE = "Tables, metrics, states, tools, settings and errors, as account-health's skill refers to them."
+SKILL = f"{ROOT}/SKILL.md"
+"""What the skill goes by."""
+
+_REFERENCES = f"{ROOT}/references"
+_FILES = (SKILL, f"{_REFERENCES}/REFERENCE.md")
+_FOLDERS = (ROOT, _REFERENCES)
+_ABOUT_REFERENCE = "Tables, metrics, states, tools, settings and errors, for the skill that refers to them."
+_FOLDER_TYPE = "inode/directory"
 _CACHED = {"ttlMs": 300_000, "cacheScope": "public"}
 _ERAS = frozenset({"2026-07-28"})
 
@@ -49,12 +54,12 @@ class SkillFile(Resource):
 
     async def read(self) -> str:
         """The text of the file."""
-        return _text(_name(self.uri))
+        return _text(self.uri)
 
     def __getattribute__(self, name: str) -> Any:
         # What a skill is described by stands in its own file, which must not be read before resources are listed.
-        if name == "description" and self.uri == f"{ROOT}/{_SKILL}":
-            return frontmatter(_text(_SKILL))["description"]
+        if name == "description" and self.uri == SKILL:
+            return frontmatter(_text(SKILL))["description"]
         return super().__getattribute__(name)
 
     def listed(self) -> dict[str, Any]:
@@ -77,7 +82,7 @@ class Skills(Extension):
 
     def __init__(self, language: Callable[[], str]) -> None:
         self._language = language
-        self._files = [_file(name) for name in _FILES]
+        self._files = [_file(uri) for uri in _FILES]
 
     def settings(self) -> dict[str, Any]:
         """Says that folders can be read, too."""
@@ -100,17 +105,20 @@ class Skills(Extension):
         return {"skills": [_entry()], **_CACHED}
 
     async def _get(self, _: ServerRequestContext[Any, Any], params: ByUri) -> dict[str, Any]:
-        if params.uri != f"{ROOT}/{_SKILL}":
+        if params.uri != SKILL:
             with speaking(self._language()):
-                raise _refused(say("There is no such skill. There is {skill}.", skill=f"{ROOT}/{_SKILL}"), params.uri)
+                raise _refused(say("There is no such skill. There is {skill}.", skill=SKILL), params.uri)
         return {"skill": _entry(), **_CACHED}
 
     async def _folder(self, _: ServerRequestContext[Any, Any], params: PageByUri) -> dict[str, Any]:
-        if params.uri != ROOT:
+        if params.uri not in _FOLDERS:
             with speaking(self._language()):
-                raise _refused(say("There is no such folder. There is {folder}.", folder=ROOT), params.uri)
+                known = ", ".join(_FOLDERS)
+                raise _refused(say("There is no such folder. There is {folders}.", folders=known), params.uri)
         self._only_page(params)
-        return {"resources": [file.listed() for file in self._files], **_CACHED}
+        files = [file.listed() for file in self._files]
+        folders = [{"uri": uri, "name": _name(uri), "mimeType": _FOLDER_TYPE} for uri in _FOLDERS]
+        return {"resources": [one for one in [*files, *folders] if _parent(one["uri"]) == params.uri]}
 
     def _only_page(self, params: PaginatedRequestParams) -> None:
         """Refuses a cursor, because none was ever given out."""
@@ -125,11 +133,11 @@ def frontmatter(skill: str) -> dict[str, str]:
     return dict(line.split(": ", 1) for line in head.splitlines())
 
 
-def _file(name: str) -> SkillFile:
-    is_skill = name == _SKILL
+def _file(uri: str) -> SkillFile:
+    is_skill = uri == SKILL
     return SkillFile(
-        uri=f"{ROOT}/{name}",
-        name=_name(ROOT) if is_skill else name,
+        uri=uri,
+        name=_name(ROOT) if is_skill else _name(uri),
         title="Skill of account-health" if is_skill else "Reference of the skill",
         description=None if is_skill else _ABOUT_REFERENCE,
         mime_type="text/markdown",
@@ -137,27 +145,31 @@ def _file(name: str) -> SkillFile:
     )
 
 
+def _parent(uri: str) -> str:
+    return uri.rpartition("/")[0]
+
+
 def _name(uri: str) -> str:
     return uri.rpartition("/")[2]
 
 
 @cache
-def _text(name: str) -> str:
+def _text(uri: str) -> str:
     from account_health.reference import packaged
 
-    return packaged(name)
+    return packaged(_name(uri))
 
 
 @cache
 def _entry() -> dict[str, Any]:
     """The skill as `skills/list` and `skills/get` tell it: its fields, and each file with what it must hash to."""
     return {
-        "uri": f"{ROOT}/{_SKILL}",
-        "frontmatter": frontmatter(_text(_SKILL)),
+        "uri": SKILL,
+        "frontmatter": frontmatter(_text(SKILL)),
         "resources": [
-            {"uri": f"{ROOT}/{name}", "digest": f"sha256:{sha256(raw).hexdigest()}", "size": len(raw)}
-            for name in _FILES
-            for raw in [_text(name).encode()]
+            {"uri": uri, "digest": f"sha256:{sha256(raw).hexdigest()}", "size": len(raw)}
+            for uri in _FILES
+            for raw in [_text(uri).encode()]
         ],
     }
 

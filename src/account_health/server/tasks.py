@@ -24,7 +24,6 @@ from mcp.types import (
     INVALID_PARAMS,
     CallToolRequestParams,
     CallToolResult,
-    InputResponses,
     RequestParams,
     TextContent,
 )
@@ -53,7 +52,7 @@ class ById(RequestParams):
 class Answers(ById):
     """Which task is meant, and answers to what it asks."""
 
-    input_responses: InputResponses
+    input_responses: dict[str, Any]
 
 
 class Tasks(Extension):
