@@ -67,5 +67,14 @@ class Desk:
         from account_health.as_of import asked_instant
         from account_health.workspace import assess_supplied
 
-        policy = self.policy()
-        return await assess_supplied(name, values, policy, asked_instant(as_of, policy.time_zone, self._clock()))
+        policy, day = self.policy(), as_of or self._day()
+        return await assess_supplied(name, values, policy, asked_instant(day, policy.time_zone, self._clock()))
+
+    def _day(self) -> str | None:
+        """The day that the configuration asks every question at, if it has one."""
+        from account_health.errors import NotConfigured
+
+        try:
+            return self._configure().as_of
+        except NotConfigured:
+            return None
