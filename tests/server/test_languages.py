@@ -110,7 +110,7 @@ async def test_a_summary_in_french_has_its_labels_in_french(client: Client) -> N
     assert "\n### Données utilisées\n" in text
 
 
-@pytest.mark.parametrize("code", ["klingon", "../fr", 7, ["fr"], {"fr": 1}])
+@pytest.mark.parametrize("code", ["klingon", "../fr", 7, ["fr"], {"fr": 1}, None, [], {}, 0, False])
 async def test_a_language_there_is_not_is_refused_with_those_there_are(client: Client, code: object) -> None:
     result = await asked(client, "score_account", language=code)
     known = ", ".join(languages())

@@ -18,7 +18,8 @@ from account_health.markup import visible
 from account_health.publish.report import Prepared, Publication, one_line
 from account_health.server.answering import structured, writing
 from account_health.server.desk import Desk
-from account_health.server.writing_tools import Author, Confirmation, can_ask
+from account_health.server.elicitation import can_ask
+from account_health.server.writing_tools import Author, Confirmation
 
 if TYPE_CHECKING:
     from account_health.config import Writes

@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 from mcp.server.mcpserver.exceptions import ToolError, UnexpectedToolError
 from mcp.server.mcpserver.tools import Tool
+from mcp.types import InputRequiredResult
 from pydantic import ValidationError
 
 from account_health.borrowed import borrowed
-from account_health.errors import AccountHealthError
+from account_health.errors import AccountHealthError, AmbiguousAccount
 from account_health.language import Language, UnknownLanguage, count, language, languages, say, speaking
 from account_health.markup import visible
+from account_health.server.elicitation import ACCOUNT, pick_account
 
 if TYPE_CHECKING:
     from account_health.server.desk import Desk
@@ -115,13 +117,31 @@ class StrictTool(Tool):
             asked = {name: value for name, value in arguments.items() if name != LANGUAGE}
             with speaking(self._language(arguments.get(LANGUAGE, ""))):
                 try:
-                    return await super().run(asked, context, convert_result)
+                    return await self._answer(asked, context, convert_result)
                 except ToolError as err:
                     raise self._told(err) from err.__cause__
+                except AmbiguousAccount as err:
+                    raise ToolError(err.sentence) from err
+
+    async def _answer(self, arguments: dict[str, Any], context: Any, convert_result: bool) -> Any:
+        """The answer; where several accounts fit, a person is asked which one is meant.
+
+        Raises AmbiguousAccount where nobody picked one. A tool that asks before it writes asks nothing else: whoever
+        writes names the account.
+        """
+        try:
+            return await super().run(arguments, context, convert_result)
+        except ToolError as err:
+            if self.resolved_params or not isinstance(err.__cause__, AmbiguousAccount):
+                raise
+            picked = await pick_account(context, err.__cause__)
+        if isinstance(picked, InputRequiredResult):
+            return picked
+        return await super().run(arguments | {ACCOUNT: picked}, context, convert_result)
 
     def _language(self, code: Any) -> str | Language:
         try:
-            return language(code) if code else ""
+            return "" if code == "" else language(code)
         except (UnknownLanguage, AttributeError, TypeError) as err:  # whatever it is, it is no code
             known = ", ".join(languages())
             note = say("there is no such language; there is {languages}", languages=known)

@@ -19,6 +19,7 @@ from account_health.said import FlagWish, Prepared, SaidOfAccount, StatusWish
 from account_health.server.answering import structured, writing
 from account_health.server.arguments import AccountArgument
 from account_health.server.desk import Desk
+from account_health.server.elicitation import can_ask
 
 if TYPE_CHECKING:
     from account_health.config import Writes
@@ -94,13 +95,6 @@ def _question(ctx: Context[Desk], prepared: Prepared) -> Elicit[Confirmation] | 
         say("Last change on record: no. {number}.", number=prepared.last),
     ]
     return Elicit("\n".join(lines), Confirmation.spoken())
-
-
-def can_ask(ctx: Context[Desk]) -> bool:
-    """Whether the client can show a person a form; one that says nothing of its means of asking shows forms."""
-    capabilities = ctx.client_capabilities
-    asking = capabilities.elicitation if capabilities else None
-    return asking is not None and (asking.form is not None or asking.url is None)
 
 
 async def ask_status(
