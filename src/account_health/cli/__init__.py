@@ -7,12 +7,13 @@ import typer
 from account_health.cli import accounts, portfolio, publishing, setup, status
 from account_health.cli.accounts import DEMO_ACCOUNT
 from account_health.cli.asking import EXIT_CODES
+from account_health.cli.completing import Completed
 
 __all__ = ["DEMO_ACCOUNT", "EXIT_CODES", "app", "main"]
 
 app = typer.Typer(
+    cls=Completed,
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     help="How healthy is this account, why, and how sure are we?",
 )
