@@ -118,7 +118,7 @@ async def prepare_business_review(
             _which(ask, account),
             say(
                 "Call {explain} for what moved, and {changes} for what was opened, cleared or set since. Say from "
-                "which day on; if there is no record of the past, say that and go on.",
+                "which day on; if the record begins later take that day, and if there is none say so and go on.",
                 explain=ask.about(account, "explain_change", since=since),
                 changes=ask.about(account, "list_health_changes", since=since),
             ),
