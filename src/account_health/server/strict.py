@@ -19,6 +19,7 @@ from account_health.borrowed import borrowed
 from account_health.errors import AccountHealthError, AmbiguousAccount
 from account_health.language import Language, UnknownLanguage, count, language, languages, say, speaking
 from account_health.markup import visible
+from account_health.progress import heard_by
 from account_health.server.elicitation import ACCOUNT, pick_account
 
 if TYPE_CHECKING:
@@ -115,7 +116,7 @@ class StrictTool(Tool):
         desk: Desk = context.request_context.lifespan_context
         with speaking(desk.language()):
             asked = {name: value for name, value in arguments.items() if name != LANGUAGE}
-            with speaking(self._language(arguments.get(LANGUAGE, ""))):
+            with speaking(self._language(arguments.get(LANGUAGE, ""))), heard_by(context.report_progress):
                 try:
                     return await self._answer(asked, context, convert_result)
                 except ToolError as err:

@@ -1,0 +1,51 @@
+"""Progress: how far a question has come, told to whoever asked it and wants to know.
+
+Who listens is a property of the call: an edge (a tool, a command) says so with `heard_by`, and everything below it,
+tasks included, counts its steps. Nobody listening costs nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+
+Listener = Callable[[float, float | None, str | None], Awaitable[None]]
+"""Is told how many steps are done, how many there are, and what was done."""
+
+
+@dataclass
+class _Course:
+    """One call on its way; steps become known as they come up, and what is done never becomes less."""
+
+    listener: Listener
+    done: int = 0
+    total: int = 0
+
+
+_COURSE: ContextVar[_Course | None] = ContextVar("course", default=None)
+
+
+@contextmanager
+def heard_by(listener: Listener) -> Iterator[None]:
+    """Within it the listener is told of every step."""
+    token = _COURSE.set(_Course(listener))
+    try:
+        yield
+    finally:
+        _COURSE.reset(token)
+
+
+def ahead(steps: int) -> None:
+    """So many more steps lie ahead."""
+    if course := _COURSE.get():
+        course.total += steps
+
+
+async def done(note: str) -> None:
+    """One step is done, and `note` says which."""
+    if course := _COURSE.get():
+        course.done += 1
+        course.total = max(course.total, course.done)
+        await course.listener(course.done, course.total, note)
