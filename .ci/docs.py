@@ -4,36 +4,35 @@ from __future__ import annotations
 
 import re
 import sys
-from datetime import UTC, datetime
 from difflib import unified_diff
 from itertools import islice
 from pathlib import Path
-
-import anyio
+from tempfile import TemporaryDirectory
 
 from account_health.cli import DEMO_ACCOUNT
-from account_health.config import DEMO
 from account_health.manual import manual
-from account_health.render import render_summary
-from account_health.workspace import Workspace
+from account_health.testing import Serving, calling
 
 ROOT = Path(__file__).parents[1]
-DEMO_DAY = "2026-11-21"
 LINES_SHOWN = 40
 
 
 def pages() -> dict[Path, str]:
-    """Every page with generated text, as it should be: REFERENCE.md whole, README.md with the demo's summary."""
-    readme = ROOT / "README.md"
-    block = f"<!-- summary: begin -->\n```markdown\n{anyio.run(summary)}```\n<!-- summary: end -->"
+    """Every page with generated text, as it should be: REFERENCE.md whole, the demo's summary wherever it stands."""
+    readme, shown = ROOT / "README.md", summary()
+    block = f"<!-- summary: begin -->\n```markdown\n{shown}```\n<!-- summary: end -->"
     marked = re.compile("<!-- summary: begin -->.*<!-- summary: end -->", re.DOTALL)
-    return {ROOT / "REFERENCE.md": manual(), readme: marked.sub(lambda _: block, readme.read_text("utf-8"))}
+    return {
+        ROOT / "REFERENCE.md": manual(),
+        readme: marked.sub(lambda _: block, readme.read_text("utf-8")),
+        ROOT / "examples" / "ci" / f"{DEMO_ACCOUNT}.md": shown,
+    }
 
 
-async def summary() -> str:
-    """The summary of the demo account on a fixed day."""
-    workspace = Workspace.open(DEMO, lambda: datetime.max.replace(tzinfo=UTC))
-    return render_summary(await workspace.assess(DEMO_ACCOUNT, DEMO_DAY), workspace.policy)
+def summary() -> str:
+    """The summary of the demo account on the day of the demo, without anybody's history."""
+    with TemporaryDirectory(ignore_cleanup_errors=True) as folder, calling(Serving().connected(Path(folder))) as server:
+        return server.call("render_health_summary", account=DEMO_ACCOUNT).text
 
 
 def differences(page: Path, text: str) -> list[str]:

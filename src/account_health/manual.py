@@ -38,6 +38,8 @@ from account_health.server.strict import LANGUAGE, StrictTool
 from account_health.server.tools import tools
 from account_health.settings_form import example_settings
 from account_health.tables import TABLES, Row, allowed_words, columns
+from account_health.testing.costs import tool_costs
+from account_health.testing.serving import DEMO_DAY
 from account_health.wording import lower_first, source_name
 from account_health.workspace import open_database
 
@@ -89,6 +91,8 @@ def manual() -> str:
         states=STATE_MEANINGS,
         methodology=methodology(load_policy()),
         tools=[(tool, [*items(tool.fn_metadata.arg_model), _language_of(tool)]) for tool in served],
+        costs=anyio.run(tool_costs),
+        demo_day=DEMO_DAY,
         resources=_resources(),
         answers=[(part, list(items(part))) for part in _parts(roots)],
         commands=list(_commands(typer.main.get_command(app), NAME)),

@@ -6,6 +6,8 @@
 
 Define `account_health_serving` anew for another configuration, day, transport or era. Each test has a server and a
 history of its own; where one server is to do for many tests, write a fixture with `calling` and a wider scope.
+
+PYTEST_DONT_REWRITE: nothing in here is asserted, and whoever imported this module before gets no warning.
 """
 
 from __future__ import annotations
