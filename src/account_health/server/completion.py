@@ -12,8 +12,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import cached_property
-from typing import TYPE_CHECKING
+from functools import cached_property, lru_cache
+from typing import TYPE_CHECKING, NamedTuple
 
 import anyio
 from mcp.types import Completion, CompletionArgument, CompletionContext, PromptReference, ResourceTemplateReference
@@ -47,8 +47,8 @@ _MONTHS = 12
 _QUARTERS = 4
 _DAYS = ("30", "60", "90")
 
-_Offer = tuple[str, tuple[str, ...]]
-"""A value, and the folded words that what was typed may be a part of."""
+_Offer = tuple[str, str]
+"""A value, and in folded lines the words that what was typed may be a part of; each line begins with a break."""
 
 _NONE = Completion(values=[], total=0, has_more=False)
 
@@ -97,12 +97,12 @@ class _Offers:
         """The values that fit what has been typed; raises AccountHealthError where there is no list of accounts."""
         typed = argument.value
         if argument.name == "language":
-            return _fitting([(code, (code,)) for code in languages()], typed)
+            return _fitting(_plain(languages()), typed)
         if argument.name not in ("account", "renewing", *_GROUPS):
             return _NONE
         workspace = self._desk.workspace()
         if argument.name == "renewing":
-            return _fitting([(window, (window,)) for window in _windows(_today(workspace))], typed)
+            return _fitting(_plain(_windows(_today(workspace))), typed)
         if argument.name == "account":
             accounts = await self._accounts(workspace, typed)
             return _fitting(accounts.values(chosen, is_address=is_address), typed, is_whole=accounts.is_whole)
@@ -141,22 +141,26 @@ class _Accounts:
 
     def values(self, chosen: Mapping[str, str], *, is_address: bool) -> Iterator[_Offer]:
         """What finds each account: in an address its id, in a prompt its name if no other account has it."""
+        wanted = _folded_groups(chosen, _GROUPS)
         for known in self._ready:
             value = known.id if is_address else known.name or known.id
-            if value and known.is_of(chosen, _GROUPS):
-                yield value, known.words
+            if value and (not wanted or known.is_of(wanted)):
+                yield value, known.lines
 
     def groups(self, kind: str, chosen: Mapping[str, str]) -> Iterator[_Offer]:
         """The segments or owners as first written, in alphabetical order; only those of what is chosen already."""
-        found: dict[str, str] = {}
-        for known in self._ready:
-            text = getattr(known.entry, kind)
-            if text and known.is_of(chosen, [other for other in _GROUPS if other != kind]):
-                found.setdefault(folded(text), text)
-        for key in sorted(found):
-            text = visible(found[key], sys.maxsize)
-            if 0 < len(text) <= _GROUP_CHARACTERS:
-                yield text, (key,)
+        wanted = _folded_groups(chosen, [other for other in _GROUPS if other != kind])
+        found = {known.groups[kind] for known in self._ready if not wanted or known.is_of(wanted)}
+        for key in sorted(found - {""}):
+            yield self._written[kind][key], _lines([key])
+
+    @cached_property
+    def _written(self) -> Mapping[str, Mapping[str, str]]:
+        """Segments and owners by how they are compared, as first written."""
+        kinds = {
+            kind: dict.fromkeys(getattr(entry, kind) or "" for entry in self.directory.entries) for kind in _GROUPS
+        }
+        return {kind: {folded(t): visible(t, sys.maxsize) for t in reversed(texts)} for kind, texts in kinds.items()}
 
     @cached_property
     def _ready(self) -> Sequence[_Known]:
@@ -170,34 +174,50 @@ class _Accounts:
             is_its_own = shown == entry.id or (shown not in ids and owners[folded(shown)] == 1)
             return shown if is_its_own and 0 < len(shown) <= _ACCOUNT_CHARACTERS else ""
 
-        return [_Known(entry, finding(entry.name, entry), finding(entry.id, entry)) for entry in entries]
+        def known(entry: Entry) -> _Known:
+            lines = _lines(map(folded, (entry.name, entry.id, *entry.domains)))
+            groups = {kind: _grouped(getattr(entry, kind) or "") for kind in _GROUPS}
+            return _Known(finding(entry.name, entry), finding(entry.id, entry), lines, groups)
+
+        return list(map(known, entries))
 
 
-@dataclass(frozen=True)
-class _Known:
-    """An account, and the texts that find it; empty where none does."""
+class _Known(NamedTuple):
+    """An account: the texts that find it (empty where none does), what may be typed, and what it belongs to."""
 
-    entry: Entry
     name: str
     id: str
+    lines: str
+    groups: Mapping[str, str]
+    """Segment and owner as they are compared; empty for none, and for those that the tools do not take."""
 
-    @cached_property
-    def words(self) -> tuple[str, ...]:
-        """What may be typed to mean it."""
-        return tuple(map(folded, (self.entry.name, self.entry.id, *self.entry.domains)))
-
-    def is_of(self, chosen: Mapping[str, str], kinds: Iterable[str]) -> bool:
+    def is_of(self, wanted: Mapping[str, str]) -> bool:
         """Whether it is of the segment and the owner that are chosen."""
-        return all(
-            not chosen.get(kind) or folded(chosen[kind]) == folded(getattr(self.entry, kind) or "") for kind in kinds
-        )
+        return all(self.groups[kind] == key for kind, key in wanted.items())
+
+
+@lru_cache(maxsize=4096)
+def _grouped(text: str) -> str:
+    return folded(text) if len(visible(text, sys.maxsize)) <= _GROUP_CHARACTERS else ""
+
+
+def _folded_groups(chosen: Mapping[str, str], kinds: Iterable[str]) -> dict[str, str]:
+    return {kind: folded(chosen[kind]) for kind in kinds if chosen.get(kind)}
+
+
+def _lines(words: Iterable[str]) -> str:
+    return "".join(f"\n{word}" for word in words)
+
+
+def _plain(values: Iterable[str]) -> list[_Offer]:
+    return [(value, _lines([folded(value)])) for value in values]
 
 
 def _fitting(offers: Iterable[_Offer], typed: str, *, is_whole: bool = True) -> Completion:
     """The values whose words begin with what was typed, then those that hold it."""
     wanted = folded(typed)
-    found = [(value, words) for value, words in offers if any(wanted in word for word in words)]
-    begun = [value for value, words in found if any(word.startswith(wanted) for word in words)]
+    found = [(value, lines) for value, lines in offers if wanted in lines]
+    begun = [value for value, lines in found if f"\n{wanted}" in lines]
     values = list(dict.fromkeys((*begun, *(value for value, _ in found))))
     return Completion(
         values=values[:_MOST], total=len(values) if is_whole else None, has_more=len(values) > _MOST or not is_whole
