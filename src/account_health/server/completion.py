@@ -165,13 +165,12 @@ class _Accounts:
     @cached_property
     def _ready(self) -> Sequence[_Known]:
         entries = self.directory.entries
-        ids = {entry.id for entry in entries}
         owners = Counter(word for entry in entries for word in {folded(entry.id), folded(entry.name)})
 
         def finding(text: str, entry: Entry) -> str:
             """The text as it can be shown, if it finds this account and no other."""
             shown = visible(text, sys.maxsize)
-            is_its_own = shown == entry.id or (shown not in ids and owners[folded(shown)] == 1)
+            is_its_own = shown == entry.id or owners[folded(shown)] == 1
             return shown if is_its_own and 0 < len(shown) <= _ACCOUNT_CHARACTERS else ""
 
         def known(entry: Entry) -> _Known:
