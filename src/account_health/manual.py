@@ -34,6 +34,7 @@ from account_health.recording import RecordedRun
 from account_health.reference import methodology
 from account_health.render import render
 from account_health.server import create_server
+from account_health.server.prompts import prompts
 from account_health.server.strict import LANGUAGE, StrictTool
 from account_health.server.tools import tools
 from account_health.settings_form import example_settings
@@ -80,7 +81,7 @@ class Item:
 
 
 def manual() -> str:
-    """REFERENCE.md: every table, state, metric, flag, tool, answer, command, setting and error of this version."""
+    """REFERENCE.md: every table, state, metric, flag, tool, prompt, answer, command, setting and error there is."""
     served, connectors, live = tools("confirm", publishes=True), _connectors(), tuple(items(LiveSettings))
     roots = [*(tool.fn_metadata.output_model for tool in served), RecordedRun]
     return render(
@@ -94,6 +95,7 @@ def manual() -> str:
         costs=anyio.run(tool_costs),
         demo_day=DEMO_DAY,
         resources=_resources(),
+        prompts=prompts(),
         answers=[(part, list(items(part))) for part in _parts(roots)],
         commands=list(_commands(typer.main.get_command(app), NAME)),
         exit_codes=sorted((code, inspect.getdoc(kind)) for kind, code in EXIT_CODES.items()),
