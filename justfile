@@ -56,6 +56,10 @@ snap *args:
 smoke:
     .ci/smoke
 
+# Pack the MCP bundle, dist/account-health.mcpb
+bundle:
+    .ci/bundle
+
 # End to end against a real CRM, which the first run installs
 e2e *args:
     .ci/e2e {{ args }}
@@ -63,6 +67,10 @@ e2e *args:
 # Fetch what the contract tests borrow: a mock server, PostHog's parser, an API document
 vendors:
     .ci/vendors
+
+# Ask the judges from outside, or some of them: conformance suites, the Inspector, fuzzers
+judges *names:
+    .ci/judges {{ names }}
 
 # Measure: one JSON object per figure
 bench *names:
