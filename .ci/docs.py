@@ -9,6 +9,8 @@ from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from installables import installables
+
 from account_health.cli import DEMO_ACCOUNT
 from account_health.manual import manual
 from account_health.testing import Serving, calling
@@ -18,14 +20,18 @@ LINES_SHOWN = 40
 
 
 def pages() -> dict[Path, str]:
-    """Every page with generated text, as it should be: REFERENCE.md whole, the demo's summary wherever it stands."""
-    readme, shown = ROOT / "README.md", summary()
+    """Every page with generated text, as it should be: REFERENCE.md whole, the demo's summary wherever it stands.
+
+    And what other programs install this by, see `installables.py`.
+    """
+    readme, shown, reference = ROOT / "README.md", summary(), manual()
     block = f"<!-- summary: begin -->\n```markdown\n{shown}```\n<!-- summary: end -->"
     marked = re.compile("<!-- summary: begin -->.*<!-- summary: end -->", re.DOTALL)
     return {
-        ROOT / "REFERENCE.md": manual(),
+        ROOT / "REFERENCE.md": reference,
         readme: marked.sub(lambda _: block, readme.read_text("utf-8")),
         ROOT / "examples" / "ci" / f"{DEMO_ACCOUNT}.md": shown,
+        **installables(reference),
     }
 
 
@@ -46,9 +52,10 @@ def main(*, only_check: bool) -> None:
     """Writes every page; with `only_check` fails instead when one is stale."""
     for page, text in pages().items():
         if not only_check:
+            page.parent.mkdir(parents=True, exist_ok=True)
             page.write_bytes(text.encode())
         elif changes := differences(page, text):
-            sys.exit("\n".join([*changes, f"{page.name} is stale; run `just docs`."]))
+            sys.exit("\n".join([*changes, f"{page.relative_to(ROOT)} is stale; run `just docs`."]))
 
 
 if __name__ == "__main__":
