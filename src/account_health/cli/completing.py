@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 Offer = tuple[str, str]
 """A word for the command line, and what some shells show beside it."""
-_LONGEST_WAIT = 2.0
+_LONGEST_WAIT = 5.0
 # Shells insert a value as it is, and some evaluate what stands beside it. Ids and names come from outside, so only what
 # no shell takes for more than letters is offered: an account called `$(reboot)` has to be typed by hand.
 _ONE_WORD = re.compile(r"\w[\w.+-]*")
