@@ -79,10 +79,9 @@ def server_over(configuration: Path) -> MCPServer[Desk]:
 
 
 def said(result: CallToolResult) -> str:
-    """The only text of a result."""
-    (block,) = result.content
-    assert block.type == "text"
-    return block.text
+    """The only text of a result; links may follow."""
+    (text,) = [block.text for block in result.content if block.type == "text"]
+    return text
 
 
 def environment(home: Path, **changes: str) -> dict[str, str]:

@@ -25,7 +25,7 @@ from account_health.errors import CallerError, Fault, SourceError, place
 from account_health.language import count, say
 from account_health.markup import name
 from account_health.model import State
-from account_health.progress import ahead, done
+from account_health.progress import step
 
 if TYPE_CHECKING:
     from account_health.config import GatherSettings
@@ -39,7 +39,6 @@ _KEPT_WHOLE = 32
 """Answers of other sources, which hold everything."""
 _GRACE_SECONDS = 0.25
 """A source that keeps its own deadline can still say which of its tables were in time."""
-_LABEL_CHARACTERS = 80
 _HASTY = (Fault.TIMEOUT, Fault.THROTTLED)
 """What may not have failed if there had been more time."""
 
@@ -209,10 +208,8 @@ class Answers:
         """What the source says in the time that is left, which is kept for others if nothing is missing."""
         left, answered_at = max(0.0, question.until - anyio.current_time()), self._now()
         query = replace(question.query, seconds=left)
-        source = self.sources[question.index]
-        ahead(1)
-        deliveries = await _delivered(source, query, answered_at)
-        await done(say("Read: {source}", source=name(source.label, _LABEL_CHARACTERS)))
+        async with step(say("Read: {source}", source=name(self.sources[question.index].label, 80))):
+            deliveries = await _delivered(self.sources[question.index], query, answered_at)
         token = (question.index, next(self._numbers))
         answer = Answer(token, tuple(deliveries), answered_at, _is_broad(query))
         if question.fingerprint is None:

@@ -9,7 +9,7 @@ from account_health.explain import explain
 from account_health.flags import check_flags
 from account_health.language import say, spoken
 from account_health.metrics.measure import measure
-from account_health.progress import ahead, done
+from account_health.progress import step
 from account_health.scoring import Rubric, score_matrix
 
 if TYPE_CHECKING:
@@ -50,12 +50,10 @@ async def evaluated(  # noqa: PLR0913, PLR0917 - the pipeline's arguments
     known_until: datetime | None = None,
 ) -> Evaluation:
     """The same before it is put into words: metrics, scores and flags as arrays."""
-    ahead(2)
-    inputs = await sources.gather(policy, as_of, accounts, call, known_until)
-    await done(say("All sources are read."))
-    evaluation = (kept or Evaluations()).of(inputs, policy)
-    await done(say("Scores are computed."))
-    return evaluation
+    async with step(say("Scores are computed.")):
+        async with step(say("All sources are read.")):
+            inputs = await sources.gather(policy, as_of, accounts, call, known_until)
+        return (kept or Evaluations()).of(inputs, policy)
 
 
 def evaluate(inputs: Inputs, policy: Policy) -> Evaluation:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date, datetime
-from typing import Literal
+from typing import Any, ClassVar, Literal, Self
 
 from pydantic import Field
 
+from account_health.language import say
 from account_health.model import Band, PolicyRef, Severity
 from account_health.money import Money
 from account_health.published import Published
@@ -18,7 +20,7 @@ class RiskSignal(Published):
     flag: str | None = Field(default=None, description="Id of the raised flag; absent for a red score")
     name: str = Field(description="Its name")
     severity: Severity = Field(description="How urgent it is")
-    detail: str = Field(description="The value behind it")
+    detail: str = Field(default="", description="The value behind it; absent in a concise answer")
     phase: Literal["acknowledged", "snoozed"] | None = Field(default=None, description="What people said of it")
 
 
@@ -55,3 +57,12 @@ class AtRiskAccounts(Published):
     next_cursor: str | None = Field(default=None, description="Pass it back for the next page")
     notices: tuple[str, ...] = Field(default=(), description="What else a reader has to know")
     policy: PolicyRef = Field(description="Name, version and hash of the policy that scored")
+
+    beside_the_point: ClassVar[Mapping[str, Any]] = {
+        "accounts": {"__all__": {"against_peers": True, "signals": {"__all__": {"detail"}}}}
+    }
+
+    def concisely(self) -> Self:
+        """The same with a notice that the values behind the signals are left out."""
+        left_out = say("Concise: without the values behind the signals and the comparison with other accounts.")
+        return self.model_copy(update={"notices": (*self.notices, left_out)})

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from pydantic import Field
 
-from account_health.language import retold
+from account_health.language import retold, say
 from account_health.markup import visible
 from account_health.model import AccountRef, InputReport, Source, State
 from account_health.published import Published
 from account_health.tables import TABLES, columns, dated_by
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from account_health.evaluation import Evaluation
     from account_health.workspace import Workspace
 
@@ -25,7 +24,9 @@ class FetchedTable(Published):
 
     state: State = Field(description="What we hold of the table for this account")
     total: int = Field(description="Rows there are, shown or not")
-    rows: tuple[dict[str, Any], ...] = Field(description="Column name to value; unknown columns are absent")
+    rows: tuple[dict[str, Any], ...] = Field(
+        default=(), description="Column name to value; unknown columns are absent, in a concise answer all rows"
+    )
 
 
 class FetchedInputs(Published):
@@ -36,6 +37,12 @@ class FetchedInputs(Published):
     inputs: tuple[InputReport, ...] = Field(description="What each source gave")
     tables: dict[str, FetchedTable] = Field(description="Table name to its rows")
     notices: tuple[str, ...] = Field(default=(), description="What else a reader has to know")
+
+    beside_the_point: ClassVar[Mapping[str, Any]] = {"tables": {"__all__": {"rows"}}}
+
+    def concisely(self) -> Self:
+        """The same with a notice that rows are only counted."""
+        return self.model_copy(update={"notices": (*self.notices, say("Concise: rows are counted, not shown."))})
 
 
 async def fetch_inputs(  # noqa: PLR0913 - what the tool and the command line ask for

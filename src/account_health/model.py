@@ -6,13 +6,15 @@ Instants are timezone-aware UTC; points run from 0 to 100; weights and coverage 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
-from typing import Literal, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple, Self
 
 from pydantic import Field
 
 from account_health.chronicle import Change, FlagPhase, ManualStatus, StatusWord
+from account_health.language import say
 from account_health.published import Published
 
 SCHEMA_VERSION: Literal["1.0"] = "1.0"
@@ -244,7 +246,7 @@ class Assessment(Published):
     factors: tuple[Factor, ...] = Field(description="The known metrics")
     flags: tuple[RiskFlag, ...] = Field(description="Every flag: raised, then unknown, then clear")
     gaps: tuple[MissingInput, ...] = Field(description="What is unknown, and why; the widest gap first")
-    inputs: tuple[InputReport, ...] = Field(description="What each source gave")
+    inputs: tuple[InputReport, ...] = Field(default=(), description="What each source gave; absent in a concise answer")
     crm_score: CrmScore | None = Field(
         default=None, description="Absent when the CRM has none or does not say its scale"
     )
@@ -257,3 +259,19 @@ class Assessment(Published):
     status: StatusWord | None = Field(default=None, description="The health in the asked vocabulary")
     notices: tuple[str, ...] = Field(default=(), description="What else a reader has to know")
     policy: PolicyRef = Field(description="Name, version and hash of the policy that scored this answer")
+
+    beside_the_point: ClassVar[Mapping[str, Any]] = {
+        "inputs": True,
+        "factors": {"__all__": {"as_of", "evidence", "points", "weight"}},
+        "flags": {"__all__": {"as_of", "evidence"}},
+    }
+
+    def concisely(self) -> Self:
+        """The same without neutral factors and clear flags, and a notice that says so."""
+        left_out = say("Concise: without neutral factors, clear flags, evidence and inputs.")
+        kept = {
+            "factors": tuple(factor for factor in self.factors if factor.direction is not Direction.NEUTRAL),
+            "flags": tuple(flag for flag in self.flags if flag.state is not FlagState.CLEAR),
+            "notices": (*self.notices, left_out),
+        }
+        return self.model_copy(update=kept)

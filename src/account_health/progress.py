@@ -6,8 +6,8 @@ tasks included, counts its steps. Nobody listening costs nothing.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 
@@ -37,15 +37,14 @@ def heard_by(listener: Listener) -> Iterator[None]:
         _COURSE.reset(token)
 
 
-def ahead(steps: int) -> None:
-    """So many more steps lie ahead."""
-    if course := _COURSE.get():
-        course.total += steps
-
-
-async def done(note: str) -> None:
-    """One step is done, and `note` says which."""
-    if course := _COURSE.get():
-        course.done += 1
-        course.total = max(course.total, course.done)
-        await course.listener(course.done, course.total, note)
+@asynccontextmanager
+async def step(note: str) -> AsyncIterator[None]:
+    """A step ahead from its beginning on, and done at its end, unless it failed; `note` says what was done."""
+    course = _COURSE.get()
+    if course is None:
+        yield
+        return
+    course.total += 1
+    yield
+    course.done += 1
+    await course.listener(course.done, course.total, note)

@@ -62,7 +62,7 @@ async def test_what_is_done_grows_with_every_step_and_ends_at_the_whole(era: Any
 @pytest.mark.parametrize("era", ERAS)
 async def test_steps_are_told_in_the_language_of_the_call(era: Any, tmp_path: Path) -> None:
     heard = await steps(tmp_path, era, "score_account", account="A-1", language="fr")
-    assert heard[0][2] == "Lu\xa0: files"
+    assert heard[0][2] == "Lu\xa0: fichiers"
 
 
 @pytest.mark.parametrize("era", ERAS)

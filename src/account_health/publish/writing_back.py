@@ -13,7 +13,7 @@ from account_health.history.records import Activity, Kind
 from account_health.language import mark, say
 from account_health.markup import visible
 from account_health.metrics.windows import local_day
-from account_health.progress import ahead, done
+from account_health.progress import step
 from account_health.publish.plan import Entry, Plan, entries_by
 from account_health.publish.report import Outcome
 from account_health.publish.target import LABEL, mark_of
@@ -79,11 +79,10 @@ async def carried_out(workspace: Workspace, plan: Plan, author: str, progress: P
     await _require_unpublished(workspace, plan)
     async with plan.target.open() as connection:
         progressing = _Progressing(workspace, plan, author, connection, dict(plan.last))
-        ahead(len(wanted))
         for number, entry in enumerate(wanted):
             progress(number, len(wanted))
-            await _undivided(progressing, entry)
-            await done(say("Written to {target}", target=LABEL))
+            async with step(say("Written to {target}", target=LABEL)):
+                await _undivided(progressing, entry)
             if progressing.done[entry.standing.account, entry.customer].fault is Fault.THROTTLED:
                 _leave(progressing, wanted[number + 1 :])
                 break

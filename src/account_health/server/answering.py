@@ -2,24 +2,74 @@
 
 from __future__ import annotations
 
-import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+from urllib.parse import quote
 
-from mcp.types import CallToolResult, TextContent, ToolAnnotations
+from mcp.types import CallToolResult, ResourceLink, ToolAnnotations
 
+from account_health.language import say
+from account_health.markup import visible
+from account_health.server.limits import MOST_BYTES, answer, fits, weight
 from account_health.server.strict import StrictTool
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable, Sequence
 
     from account_health.published import Published
 
+Detail = Literal["detailed", "concise"]
+_NAME_CHARACTERS = 80
 
-def structured(answer: Published) -> CallToolResult:
+
+class Listed(Protocol):
+    """An account in a list."""
+
+    id: str
+    name: str
+
+
+def structured(found: Published, response_format: Detail = "detailed") -> CallToolResult:
     """The answer as structured content, and the same as compact JSON text for clients that read only text."""
-    facts = answer.as_json()
-    text = json.dumps(facts, ensure_ascii=False, separators=(",", ":"))
-    return CallToolResult(content=[TextContent(type="text", text=text)], structured_content=facts)
+    return answer(found.as_json(concise=response_format == "concise"))
+
+
+async def paged(
+    ask: Callable[[int], Awaitable[Published]],
+    limit: int,
+    *,
+    response_format: Detail = "detailed",
+    linked: Callable[[Any], Sequence[Listed]] = lambda _: (),
+) -> CallToolResult:
+    """A page of at most `limit` items, or of as many as fit into an answer, which then says so.
+
+    After a detailed answer come links to the summaries of the accounts that `linked` finds in it; they carry no fact
+    that it has not.
+    """
+    is_concise = response_format == "concise"
+
+    async def page(most: int, *told: str) -> CallToolResult:
+        found = await ask(most)
+        facts = found.as_json(concise=is_concise)
+        if told:
+            facts["notices"] = [*facts.get("notices", ()), *told]
+        return answer(facts, () if is_concise else tuple(map(_link, linked(found))))
+
+    most, result = limit, await page(limit)
+    while most > 1 and not fits(result):
+        most = max(1, min(most - 1, most * MOST_BYTES // weight(result)))
+        told = say("Only {n} at a time fit into {kilobytes} KB.", n=most, kilobytes=MOST_BYTES // 1000)
+        result = await page(most, told)
+    return result
+
+
+def _link(account: Listed) -> ResourceLink:
+    """Where the summary of an account can be read."""
+    return ResourceLink(
+        type="resource_link",
+        uri=f"health://accounts/{quote(account.id, safe='')}/summary",
+        name=visible(account.name, _NAME_CHARACTERS),
+        mime_type="text/markdown",
+    )
 
 
 def reading(

@@ -22,10 +22,13 @@ AsOf = Annotated[
 ]
 Refresh = Annotated[
     bool,
-    Field(strict=True, description="Ask live sources again although an answer a few minutes old is kept, e.g. true"),
+    Field(strict=True, description="Ask live sources again though their last answer is kept, e.g. true"),
 ]
 Anew = Annotated[
     bool, Field(strict=True, description="Compute anew although a recorded run of all accounts is fresh, e.g. true")
+]
+ResponseFormat = Annotated[
+    Literal["detailed", "concise"], Field(description="How much to say, e.g. 'concise' for the essential")
 ]
 Limit = Annotated[int, Field(ge=1, le=100, strict=True, description="How many to return at most, e.g. 20")]
 Cursor = Annotated[
@@ -37,10 +40,14 @@ Owner = Annotated[str, Field(max_length=100, description="Exact owner, e.g. 'Mar
 BandName = Annotated[
     Literal["", "green", "yellow", "red", "not_scored"], Field(description="Band of the score, e.g. 'red'; empty: any")
 ]
+RenewsWithinDays = Annotated[
+    int,
+    Field(ge=0, le=1000, strict=True, description="Renewal from the asked day on within so many days, e.g. 90; 0: any"),
+]
 VocabularyName = Annotated[
     str,
     Field(
         max_length=60,
-        description="Other words for the health: 'colours', 'uman', 'pipeline' or 'intacct', e.g. 'uman'; empty: none",
+        description="Other words for the health: 'colours', 'uman', 'pipeline' or 'intacct', e.g. 'uman'",
     ),
 ]

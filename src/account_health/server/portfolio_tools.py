@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated, Literal
 
 from mcp.server.mcpserver import Context
@@ -12,7 +13,7 @@ from account_health.at_risk_accounts import AtRiskAccounts
 from account_health.explained import ExplainedChange
 from account_health.health_changes import HealthChanges
 from account_health.portfolio_report import PortfolioHealth
-from account_health.server.answering import structured
+from account_health.server.answering import paged, structured
 from account_health.server.arguments import (
     AccountArgument,
     Anew,
@@ -22,6 +23,7 @@ from account_health.server.arguments import (
     Limit,
     Owner,
     Refresh,
+    ResponseFormat,
     Segment,
     VocabularyName,
 )
@@ -47,6 +49,7 @@ async def list_at_risk_accounts(
     as_of: AsOf = "",
     vocabulary: VocabularyName = "",
     refresh: Anew = False,
+    response_format: ResponseFormat = "detailed",
 ) -> Annotated[CallToolResult, AtRiskAccounts]:
     """List the accounts that need somebody, by urgency and then ARR: signals, one action, owner and due date each.
 
@@ -57,7 +60,8 @@ async def list_at_risk_accounts(
 
     overview = ctx.request_context.lifespan_context.overview()
     wanted = WantedAtRisk(segment, owner, renewing, tier, top_by_arr)
-    return structured(await at_risk(overview, wanted, limit, cursor, as_of, vocabulary=vocabulary, refresh=refresh))
+    ask = partial(at_risk, overview, wanted, cursor=cursor, as_of=as_of, vocabulary=vocabulary, refresh=refresh)
+    return await paged(ask, limit, response_format=response_format, linked=lambda found: found.accounts)
 
 
 async def get_portfolio_health(
@@ -124,4 +128,5 @@ async def list_health_changes(
     from account_health.health_changes import WantedChanges, health_changes
 
     workspace = ctx.request_context.lifespan_context.workspace()
-    return structured(await health_changes(workspace, WantedChanges(account, owner, band, kind, since), limit, cursor))
+    wanted = WantedChanges(account, owner, band, kind, since)
+    return await paged(partial(health_changes, workspace, wanted, cursor=cursor), limit)

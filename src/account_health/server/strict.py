@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from mcp.server.mcpserver.exceptions import ToolError, UnexpectedToolError
 from mcp.server.mcpserver.tools import Tool
-from mcp.types import InputRequiredResult
+from mcp.types import CallToolResult, InputRequiredResult
 from pydantic import ValidationError
 
 from account_health.borrowed import borrowed
@@ -21,6 +21,7 @@ from account_health.language import Language, UnknownLanguage, count, language, 
 from account_health.markup import visible
 from account_health.progress import heard_by
 from account_health.server.elicitation import ACCOUNT, pick_account
+from account_health.server.limits import within_limits
 
 if TYPE_CHECKING:
     from account_health.server.desk import Desk
@@ -81,7 +82,7 @@ def _briefly(schema: dict[str, Any]) -> dict[str, Any]:
         if field.get("default") == "":
             del field["default"]
     fields[LANGUAGE] = {
-        "description": "Language of sentences, e.g. 'fr'; empty: as configured",
+        "description": "Language to answer in, e.g. 'fr'",
         "maxLength": 20,
         "type": "string",
     }
@@ -118,7 +119,8 @@ class StrictTool(Tool):
             asked = {name: value for name, value in arguments.items() if name != LANGUAGE}
             with speaking(self._language(arguments.get(LANGUAGE, ""))), heard_by(context.report_progress):
                 try:
-                    return await self._answer(asked, context, convert_result)
+                    result = await self._answer(asked, context, convert_result)
+                    return within_limits(result) if isinstance(result, CallToolResult) else result
                 except ToolError as err:
                     raise self._told(err) from err.__cause__
                 except AmbiguousAccount as err:

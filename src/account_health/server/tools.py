@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from mcp.server.mcpserver import Context
@@ -14,7 +15,7 @@ from account_health.fetched import FetchedInputs
 from account_health.language import say
 from account_health.model import Assessment
 from account_health.search import FoundAccounts
-from account_health.server.answering import reading, structured
+from account_health.server.answering import paged, reading, structured
 from account_health.server.arguments import (
     AccountArgument,
     AsOf,
@@ -23,6 +24,8 @@ from account_health.server.arguments import (
     Limit,
     Owner,
     Refresh,
+    RenewsWithinDays,
+    ResponseFormat,
     Segment,
     SourceName,
     VocabularyName,
@@ -75,12 +78,7 @@ async def find_accounts(
     flag: Annotated[
         str, Field(max_length=60, description="Raised risk flag by id, e.g. 'usage_drop'; empty: any")
     ] = "",
-    renews_within_days: Annotated[
-        int,
-        Field(
-            ge=0, le=1000, strict=True, description="Renewal from the asked day on within so many days, e.g. 90; 0: any"
-        ),
-    ] = 0,
+    renews_within_days: RenewsWithinDays = 0,
     status: Annotated[
         str,
         Field(max_length=60, description="Status set by hand, e.g. 'Good'; 'none': accounts without one; empty: any"),
@@ -99,7 +97,8 @@ async def find_accounts(
 
     workspace = ctx.request_context.lifespan_context.workspace()
     wanted = Wanted(query, segment, owner, band, flag, renews_within_days, tier, status)
-    return structured(await search(workspace, wanted, limit, cursor, as_of, vocabulary))
+    ask = partial(search, workspace, wanted, cursor=cursor, as_of=as_of, vocabulary=vocabulary)
+    return await paged(ask, limit, linked=lambda found: found.accounts)
 
 
 async def fetch_inputs(
@@ -109,6 +108,7 @@ async def fetch_inputs(
     limit: Limit = 20,
     as_of: AsOf = "",
     refresh: Refresh = False,
+    response_format: ResponseFormat = "detailed",
 ) -> Annotated[CallToolResult, FetchedInputs]:
     """Fetch the normalised inputs of one account: rows per table, newest first; state, freshness and match per source.
 
@@ -118,7 +118,8 @@ async def fetch_inputs(
     from account_health import fetched
 
     workspace = ctx.request_context.lifespan_context.workspace()
-    return structured(await fetched.fetch_inputs(workspace, account, source, limit, as_of, refresh=refresh))
+    ask = partial(fetched.fetch_inputs, workspace, account, source, as_of=as_of, refresh=refresh)
+    return await paged(ask, limit, response_format=response_format)
 
 
 async def score_account(
@@ -127,6 +128,7 @@ async def score_account(
     as_of: AsOf = "",
     refresh: Refresh = False,
     vocabulary: VocabularyName = "",
+    response_format: ResponseFormat = "detailed",
 ) -> Annotated[CallToolResult, Assessment]:
     """Score one account 0-100 as data: flags, score, range, coverage, factors that add up to the score, gaps, inputs.
 
@@ -135,7 +137,8 @@ async def score_account(
     Example: score_account(account="northwind").
     """
     workspace = ctx.request_context.lifespan_context.workspace()
-    return structured(await workspace.assess(account, as_of, refresh=refresh, vocabulary=vocabulary))
+    assessment = await workspace.assess(account, as_of, refresh=refresh, vocabulary=vocabulary)
+    return structured(assessment, response_format)
 
 
 async def render_health_summary(

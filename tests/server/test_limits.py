@@ -1,0 +1,199 @@
+"""How large an answer may be: 100 KB as it travels; what was cut is said, and a list that was cut can be read on."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from mcp import Client
+from mcp.types import CallToolResult, ResourceLink, TextContent
+
+from account_health.server.limits import MOST_BYTES, answer, cut_text, weight, within_limits
+from doors import ERAS, configured, said, server_over
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+pytestmark = pytest.mark.anyio
+
+ACCOUNTS = 120
+RICH = 150
+"""Rows of the first account in each of its tables."""
+DAY = "2026-11-20"
+
+
+def lines(header: str, *rows: str) -> str:
+    return "\n".join([header, *rows]) + "\n"
+
+
+@pytest.fixture(scope="module")
+def crowd(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Many accounts that all need somebody, with names, segments and subjects as long as they come."""
+
+    def many(account: str, usual: int) -> range:
+        return range(RICH if account == ids[0] else usual)
+
+    long = "Wide " * 30
+    ids = [f"A-{number:03}" for number in range(ACCOUNTS)]
+    return configured(
+        tmp_path_factory.mktemp("crowd"),
+        account=lines(
+            "account_id,name,segment,owner,arr,currency,renewal_date,contract_status",
+            *(f"{i},{i} {long},{i} segment {long},{i} owner {long},1000,USD,2026-12-15,active" for i in ids),
+        ),
+        invoice=lines(
+            "account_id,invoice_id,amount,currency,issued_at,due_at,status",
+            *(f"{i},{i}-{n} {long},10,USD,2026-08-01,2026-09-01,open" for i in ids for n in many(i, 9)),
+        ),
+        survey_response=lines(
+            "account_id,respondent,kind,score,responded_at",
+            *(f"{i},{i}-{n} {long},nps,2,2026-11-01" for i in ids for n in many(i, 9)),
+        ),
+        ticket=lines(
+            "account_id,ticket_id,opened_at,status,priority,subject,escalated_at",
+            *(
+                f'{i},{i}-{n} {long},2026-11-{n % 19 + 1:02},open,urgent,"{long * 4}",2026-11-{n % 19 + 1:02}'
+                for i in ids
+                for n in many(i, 6)
+            ),
+        ),
+    )
+
+
+def bytes_of(result: Any) -> int:
+    return len(result.model_dump_json(by_alias=True, exclude_none=True).encode())
+
+
+async def pages(client: Client, tool: str, **arguments: Any) -> list[CallToolResult]:
+    """Every page of a list, one after the other."""
+    found: list[CallToolResult] = []
+    cursor = ""
+    while not found or cursor:
+        result = await client.call_tool(tool, {**arguments, "cursor": cursor})
+        assert not result.is_error, said(result)
+        assert result.structured_content
+        found.append(result)
+        cursor = result.structured_content.get("next_cursor", "")
+    return found
+
+
+@pytest.mark.parametrize("tool", ["list_at_risk_accounts", "find_accounts"])
+async def test_a_page_that_would_be_too_large_is_smaller_says_so_and_loses_no_account(crowd: Path, tool: str) -> None:
+    async with Client(server_over(crowd)) as client:
+        found = await pages(client, tool, limit=100, as_of=DAY)
+    assert [bytes_of(page) for page in found if bytes_of(page) > MOST_BYTES] == []
+    contents = [page.structured_content or {} for page in found]
+    accounts = [account["id"] for content in contents for account in content["accounts"]]
+    assert sorted(accounts) == [f"A-{number:03}" for number in range(ACCOUNTS)]
+    (told,) = [notice for notice in contents[0]["notices"] if "at a time" in notice]
+    assert told == f"Only {len(contents[0]['accounts'])} at a time fit into 100 KB."
+
+
+async def test_rows_that_do_not_fit_are_counted_and_the_answer_says_how_many_it_shows(crowd: Path) -> None:
+    async with Client(server_over(crowd)) as client:
+        result = await client.call_tool("fetch_inputs", {"account": "A-000", "limit": 100, "as_of": DAY})
+    assert result.structured_content
+    assert bytes_of(result) <= MOST_BYTES
+    tickets = result.structured_content["tables"]["ticket"]
+    assert tickets["total"] == RICH
+    assert result.structured_content["notices"] == [f"Only {len(tickets['rows'])} at a time fit into 100 KB."]
+
+
+@pytest.mark.parametrize("era", ERAS)
+@pytest.mark.parametrize(
+    ("tool", "arguments"),
+    [
+        ("find_accounts", {"limit": 100}),
+        ("fetch_inputs", {"account": "A-001", "limit": 100}),
+        ("score_account", {"account": "A-000"}),
+        ("render_health_summary", {"account": "A-000"}),
+        ("score_supplied_inputs", {"metrics": {"nps_latest": 2}, "account_name": "W" * 200}),
+        ("check_sources", {}),
+        ("list_at_risk_accounts", {"limit": 100}),
+        ("get_portfolio_health", {}),
+    ],
+)
+async def test_no_tool_answers_with_more(era: Any, tool: str, arguments: dict[str, Any], crowd: Path) -> None:
+    async with Client(server_over(crowd), mode=era) as client:
+        result = await client.call_tool(tool, {**arguments, "as_of": DAY})
+    assert not result.is_error, said(result)
+    assert bytes_of(result) <= MOST_BYTES
+
+
+def json_values() -> st.SearchStrategy[Any]:
+    texts = st.text(st.characters(codec="utf-8"), max_size=2_000)
+    return st.recursive(
+        st.none() | st.booleans() | st.integers(-(10**9), 10**9) | texts,
+        lambda inner: st.lists(inner, max_size=40) | st.dictionaries(st.text(max_size=10), inner, max_size=6),
+        max_leaves=60,
+    )
+
+
+def lists_of(node: Any) -> Iterator[list[Any]]:
+    if isinstance(node, list):
+        yield node
+    for item in node.values() if isinstance(node, dict) else node if isinstance(node, list) else ():
+        yield from lists_of(item)
+
+
+@given(st.dictionaries(st.sampled_from(["a", "b", "notices"]), st.lists(json_values(), max_size=300), max_size=3))
+def test_whatever_is_cut_fits_stays_whole_json_and_says_what_was_cut(facts: dict[str, Any]) -> None:
+    facts |= {"notices": [], "many": [{"text": "long " * 500} for _ in range(100)]}
+    cut = within_limits(answer(facts))
+    assert weight(cut) <= MOST_BYTES
+    (block,) = cut.content
+    assert isinstance(block, TextContent)
+    assert json.loads(block.text) == cut.structured_content
+    assert cut.structured_content
+    assert cut.structured_content["notices"][-1].startswith("Shortened to 100 KB: ")
+    assert "many (" in cut.structured_content["notices"][-1]
+    assert max(map(len, lists_of(cut.structured_content)), default=0) <= max(map(len, lists_of(facts)))
+
+
+def test_an_answer_that_fits_is_left_as_it_is() -> None:
+    small = answer({"rows": [1, 2, 3], "notices": ["as it is"]})
+    assert within_limits(small) is small
+
+
+def test_what_only_a_host_reads_goes_before_anything_else_does() -> None:
+    text = [TextContent(type="text", text="# Title")]
+    whole = CallToolResult(content=text, _meta={"account-health/assessment": {"text": "x" * MOST_BYTES}})
+    assert within_limits(whole) == CallToolResult(content=text)
+
+
+def test_a_long_text_keeps_whole_lines_and_ends_with_what_happened() -> None:
+    long = "".join(f"- line {number} é\n" for number in range(20_000))
+    cut = cut_text(long)
+    assert len(cut.encode()) <= MOST_BYTES
+    kept, said_last = cut.removesuffix("\n").rsplit("\n\n", 1)
+    assert long.startswith(f"{kept}\n")
+    assert said_last == "Shortened to 100 KB: this text."
+    assert cut_text("short\n") == "short\n"
+
+
+async def test_lists_link_to_the_summary_of_each_account_and_concise_ones_do_not(crowd: Path) -> None:
+    async with Client(server_over(crowd)) as client:
+        for tool in ("find_accounts", "list_at_risk_accounts"):
+            result = await client.call_tool(tool, {"limit": 3, "as_of": DAY})
+            links = [block for block in result.content if isinstance(block, ResourceLink)]
+            assert result.structured_content
+            ids = [account["id"] for account in result.structured_content["accounts"]]
+            assert [link.uri for link in links] == [f"health://accounts/{account}/summary" for account in ids]
+            assert all(link.mime_type == "text/markdown" for link in links)
+        (content,) = (await client.read_resource(links[0].uri)).contents
+        assert str(getattr(content, "text", "")).startswith(f"## Health: {links[0].name[:5]}")
+        brief = await client.call_tool("list_at_risk_accounts", {"limit": 3, "response_format": "concise"})
+        assert [block.type for block in brief.content] == ["text"]
+
+
+async def test_an_id_with_any_sign_in_it_is_linked_so_that_it_is_found(tmp_path: Path) -> None:
+    path = configured(tmp_path, account='account_id,name\n"a/b?c#d é%41",Odd\n')
+    async with Client(server_over(path)) as client:
+        result = await client.call_tool("find_accounts")
+        (link,) = [block for block in result.content if isinstance(block, ResourceLink)]
+        (content,) = (await client.read_resource(link.uri)).contents
+        assert str(getattr(content, "text", "")).startswith("## Health: Odd")
