@@ -19,8 +19,6 @@ from account_health.config import DEMO
 from account_health.server import create_server
 from judged.serve import now
 
-NAMED = ("bare", "tasks")
-"""The legs of scenarios called by name, which the suite passes over in silence where their extension is missing."""
 PASSES = ("SUCCESS", "INFO")
 FEWEST_CHECKS = 2
 """A scenario whose extension is not there makes one check, that it is not there, and passes."""
@@ -48,14 +46,14 @@ def conformance(folder: Path) -> Reading:
     """Every check of every leg that did not succeed; a leg or a scenario that checked nothing."""
     reading = Reading()
     for leg in sorted(path for path in folder.iterdir() if path.is_dir()):
-        reports = sorted(leg.rglob("checks.json"))
+        reports = {_scenario(path): _json(path) for path in sorted(leg.rglob("checks.json"))}
+        wanted = (leg / "wanted").read_text("utf-8").split() if (leg / "wanted").exists() else []
         before = len(reading.findings)
-        for report in reports:
-            scenario = report.parent.name.removeprefix("server-").rsplit("-", 6)[0]
-            checks = _json(report)
+        for scenario in wanted:
+            if len(reports.get(scenario, ())) < FEWEST_CHECKS:
+                reading.found(leg.name, scenario, "checked nothing")
+        for scenario, checks in reports.items():
             reading.checked += len(checks)
-            if leg.name in NAMED and len(checks) < FEWEST_CHECKS:
-                reading.found(leg.name, scenario, "checked nothing:", *(check["id"] for check in checks))
             for check in checks:
                 if check["status"] not in PASSES:
                     words = check.get("errorMessage") or check["description"]
@@ -64,6 +62,11 @@ def conformance(folder: Path) -> Reading:
         if not reports or (code != "0" and len(reading.findings) == before):
             reading.found(leg.name, f"ended with exit code {code} and {len(reports)} scenarios")
     return reading
+
+
+def _scenario(report: Path) -> str:
+    """The scenario of a report, whose folder is called `server-SCENARIO-INSTANT`."""
+    return report.parent.name.removeprefix("server-").rsplit("-", 6)[0]
 
 
 def inspector(folder: Path) -> Reading:
