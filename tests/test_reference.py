@@ -90,7 +90,8 @@ def test_generated_pages_are_what_the_code_would_write_even_in_a_narrow_terminal
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_a_stale_page_is_told_by_its_first_differences(tmp_path: Path) -> None:
+def test_a_stale_page_is_told_by_its_first_differences(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(ROOT / ".ci")
     page = tmp_path / "PAGE.md"
     page.write_text("same\nold\n", "utf-8")
     differences = runpy.run_path(str(ROOT / ".ci" / "docs.py"))["differences"]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from functools import reduce
+import re
+from collections.abc import Mapping
+from functools import lru_cache, reduce
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +21,10 @@ if TYPE_CHECKING:
     from account_health.criteria import Flag, Metric
     from account_health.policy import Policy
     from account_health.practice import Vocabulary, Word
+
+
+REFERENCE = "health://reference"
+"""Where the server's clients read what REFERENCE.md holds."""
 
 
 def methodology(policy: Policy) -> str:
@@ -51,6 +57,31 @@ def packaged(name: str) -> str:
     """A document that travels with the package: inside it in a wheel, at the repository's root in a checkout."""
     inside = Path(str(files("account_health"))) / "docs" / name
     return (inside if inside.is_file() else Path(__file__).parents[2] / name).read_text("utf-8")
+
+
+@lru_cache
+def sections() -> Mapping[str, str]:
+    """The parts of REFERENCE.md by their anchors, each a page of its own."""
+    return {_anchor(part): _addressed(f"#{part}") for part in _parts()[1:]}
+
+
+def contents() -> str:
+    """What stands at the head of REFERENCE.md: what it holds, and where each of its parts can be read."""
+    return _addressed(_parts()[0])
+
+
+def _parts() -> list[str]:
+    return re.split(r"^#(?=# )", packaged("REFERENCE.md"), flags=re.MULTILINE)
+
+
+def _anchor(part: str) -> str:
+    title = part.splitlines()[0].removeprefix("# ")
+    return re.sub(r"[^\w-]", "", title.lower().replace(" ", "-"))
+
+
+def _addressed(text: str) -> str:
+    """The text with its links to other parts as addresses of resources."""
+    return re.sub(r"\]\(#([\w-]+)\)", rf"]({REFERENCE}/\1)", text)
 
 
 def _curve(metric: Metric) -> str:

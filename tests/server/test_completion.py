@@ -66,9 +66,6 @@ GROUPED = accounts(
 )
 
 
-# --- Accounts --------------------------------------------------------------------------------------------------------
-
-
 async def test_in_a_prompt_an_account_is_offered_by_name_and_in_an_address_by_id(client: Client) -> None:
     for prompt in (CHECK, PLAN, REVIEW):
         assert await offered(client, prompt, "account", "northw") == ["Northwind Traders"]
@@ -176,9 +173,6 @@ async def test_a_changed_file_changes_what_is_offered(era: Any, tmp_path: Path) 
     assert (before, after) == (["Alder"], ["Alder", "Birch"])
 
 
-# --- What is chosen already ------------------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize("era", ERAS)
 async def test_segments_and_owners_are_offered_once_as_first_written(era: Any, tmp_path: Path) -> None:
     async with Client(server_over(configured(tmp_path, account=GROUPED)), mode=era) as client:
@@ -218,9 +212,6 @@ async def test_every_offered_group_is_one_that_the_list_knows(client: Client, ar
     assert values
 
 
-# --- Windows and languages -------------------------------------------------------------------------------------------
-
-
 async def test_renewal_windows_are_offered_from_today_on_and_the_tool_takes_each(client: Client) -> None:
     today = NOW.date()
     values = await offered(client, AT_RISK, "renewing")
@@ -238,9 +229,6 @@ async def test_languages_are_those_there_are(client: Client) -> None:
     for prompt in (CHECK, AT_RISK, PLAN, REVIEW):
         assert await offered(client, prompt, "language") == list(languages())
     assert await offered(client, CHECK, "language", "F") == ["fr"]
-
-
-# --- Nothing to offer ------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -289,9 +277,6 @@ async def test_a_fault_of_ours_offers_nothing_and_shows_nothing(era: Any, caplog
 
     assert "completion failed unexpectedly: RuntimeError in broken" in caplog.text
     assert CANARY not in caplog.text
-
-
-# --- Live systems ----------------------------------------------------------------------------------------------------
 
 
 class Prepared(Desk):
@@ -391,3 +376,9 @@ async def test_accounts_of_files_are_offered_although_a_live_list_is_not_at_hand
 
     assert (begun.values, begun.total, begun.has_more) == (["Acorn"], None, True)
     assert typed.values == ["Acme"]
+
+
+async def test_sections_of_the_reference_are_offered_where_one_is_asked_for(client: Client) -> None:
+    section = ResourceTemplateReference(uri="health://reference/{section}")
+    assert await offered(client, section, "section", "conn") == ["connectors"]
+    assert "tables" in await offered(client, section, "section")

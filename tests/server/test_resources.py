@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import re
+from pathlib import Path
+from typing import Any
 
 import pytest
 from mcp import Client, MCPError
 
 from account_health.config import find_config, load_config
 from account_health.policy import load_policy
+from account_health.reference import sections
 from account_health.server import create_server
-from doors import ERAS, clock, configured, said, server_over
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from account_health.server.limits import MOST_BYTES
+from doors import ERAS, clock, configured, demo_server, said, server_over
 
 pytestmark = pytest.mark.anyio
 
+ROOT = Path(__file__).parents[2]
 INVALID_PARAMS = -32602
+SECTION = "health://reference/{section}"
 SUMMARY = "health://accounts/{account}/summary"
 
 
@@ -33,7 +36,7 @@ async def test_every_resource_is_listed_with_name_title_and_description(client: 
     templates = (await client.list_resource_templates()).resource_templates
     ours = ["health://policy", "health://reference"]
     assert [resource.uri for resource in listed if not resource.uri.startswith("skill://")] == ours
-    assert [template.uri_template for template in templates] == [SUMMARY]
+    assert {template.uri_template for template in templates} == {SUMMARY, SECTION}
     assert all(resource.name and resource.title and resource.description for resource in listed)
     assert all(template.name and template.title and template.description for template in templates)
 
@@ -63,8 +66,43 @@ async def test_the_policy_tells_every_metric_flag_dimension_weight_curve_band_an
     assert f"green from {policy.bands.green}, yellow from {policy.bands.yellow}" in text
 
 
-async def test_the_reference_is_there(client: Client) -> None:
-    assert (await read(client, "health://reference")).startswith("# Reference")
+async def test_the_reference_says_where_each_of_its_sections_is(client: Client) -> None:
+    contents = await read(client, "health://reference")
+    assert contents.startswith("# Reference")
+    addresses = re.findall(r"\]\((health://[^)]+)\)", contents)
+    pages = [await read(client, address) for address in addresses]
+    whole = (ROOT / "REFERENCE.md").read_text("utf-8")
+    titles = re.findall(r"^## .*", whole, re.MULTILINE)
+    assert sorted(page.splitlines()[0] for page in pages) == sorted(titles)
+    lines = whole.splitlines()
+    assert [line for page in pages for line in page.splitlines() if line not in lines and "health://" not in line] == []
+    assert sum(map(len, pages)) + len(contents) >= len(whole)
+
+
+async def test_every_section_is_small_enough_to_be_read_whole(client: Client) -> None:
+    for section in sections():
+        page = await read(client, SECTION.format(section=section))
+        assert len(page.encode()) < MOST_BYTES / 2
+        assert "Shortened" not in page
+
+
+async def test_a_section_that_is_not_there_is_refused_with_those_that_are(client: Client) -> None:
+    with pytest.raises(MCPError, match=r"There is no such section\. Sections: sources, tables, ") as refusal:
+        await client.read_resource(SECTION.format(section="nothing"))
+    assert refusal.value.code == INVALID_PARAMS
+
+
+async def test_clients_may_keep_what_is_the_same_for_all_and_account_data_only_for_themselves() -> None:
+    async with Client(demo_server()) as client:
+        lists: Any = [
+            await client.list_tools(),
+            await client.list_prompts(),
+            await client.list_resources(),
+            await client.list_resource_templates(),
+        ]
+        summary: Any = await client.read_resource(SUMMARY.format(account="northwind"))
+    assert {(found.ttl_ms, found.cache_scope) for found in lists} == {(300_000, "public")}
+    assert (summary.ttl_ms, summary.cache_scope) == (60_000, "private")
 
 
 async def test_a_summary_is_what_the_tool_renders(client: Client) -> None:

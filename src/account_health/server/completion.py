@@ -7,6 +7,7 @@ list is not at hand, and enough has been typed to search for, is that system ask
 from __future__ import annotations
 
 import logging
+import re
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -83,7 +84,7 @@ async def _arguments(server: MCPServer[Desk], ref: PromptReference | ResourceTem
         asked = [prompt.arguments for prompt in await server.list_prompts() if prompt.name == ref.name]
         return {argument.name for arguments in asked for argument in arguments or ()}
     templates = {template.uri_template for template in await server.list_resource_templates()}
-    return {"account"} if ref.uri in templates and "{account}" in ref.uri else set()
+    return set(re.findall(r"{(\w+)}", ref.uri)) if ref.uri in templates else set()
 
 
 class _Offers:
@@ -98,6 +99,10 @@ class _Offers:
         typed = argument.value
         if argument.name == "language":
             return _fitting(_plain(languages()), typed)
+        if argument.name == "section":
+            from account_health.reference import sections
+
+            return _fitting(_plain(sections()), typed)
         if argument.name not in ("account", "renewing", *_GROUPS):
             return _NONE
         workspace = self._desk.workspace()

@@ -10,7 +10,8 @@ from mcp.server.mcpserver.exceptions import ResourceError, ResourceNotFoundError
 from mcp.types import Annotations
 
 from account_health.errors import AccountHealthError, AccountNotFound
-from account_health.language import speaking
+from account_health.language import say, speaking
+from account_health.server.limits import cut_text
 
 if TYPE_CHECKING:
     from mcp.server import MCPServer
@@ -32,16 +33,33 @@ def add_resources(server: MCPServer[Desk], desk: Desk) -> None:
         from account_health.reference import methodology
 
         with speaking(desk.language()), _readable_errors():
-            return methodology(desk.policy())
+            return cut_text(methodology(desk.policy()))
 
     @server.resource(
         "health://reference", name="reference", title="Reference", mime_type=_MARKDOWN, annotations=_FOR_MODELS
     )
     def reference() -> str:
-        """Tables, metrics, states, tools, settings and errors."""
-        from account_health.reference import packaged
+        """Contents: tables, metrics, states, tools, answers, commands, settings, errors, each with its address."""
+        from account_health.reference import contents
 
-        return packaged("REFERENCE.md")
+        return contents()
+
+    @server.resource(
+        "health://reference/{section}",
+        name="reference-section",
+        title="Section of the reference",
+        mime_type=_MARKDOWN,
+        annotations=_FOR_MODELS,
+    )
+    def section(section: str) -> str:
+        """One section of the reference, e.g. tables, answers or connectors."""
+        from account_health.reference import sections
+
+        with speaking(desk.language()):
+            if section not in sections():
+                known = ", ".join(sections())
+                raise ResourceNotFoundError(say("There is no such section. Sections: {sections}.", sections=known))
+        return cut_text(sections()[section])
 
     @server.resource(
         "health://accounts/{account}/summary",
@@ -56,7 +74,7 @@ def add_resources(server: MCPServer[Desk], desk: Desk) -> None:
 
         with speaking(desk.language()), _readable_errors():
             workspace = desk.workspace()
-            return render_summary(await workspace.assess(account), workspace.policy)
+            return cut_text(render_summary(await workspace.assess(account), workspace.policy))
 
 
 @contextmanager
