@@ -73,7 +73,8 @@ def _surely_fits(result: CallToolResult) -> bool:
     """Whether it is too small to be worth weighing: text doubles at most when escaped, and stands for the data too."""
     texts = [len(block.text.encode()) for block in result.content if isinstance(block, TextContent)]
     others = _ROOM * (1 + len(result.content) - len(texts))
-    return not result.meta and 3 * sum(texts) + others <= MOST_BYTES
+    for_host = len(compact(result.meta).encode()) if result.meta else 0
+    return 3 * sum(texts) + others + for_host <= MOST_BYTES
 
 
 def _cut(facts: dict[str, Any], links: tuple[ContentBlock, ...]) -> dict[str, Any]:
