@@ -1,7 +1,8 @@
 """Calls through the Inspector's command line: `inspected.py NODE LAUNCHER REPORT URL COMMAND...`.
 
-Over both transports and in both eras it lists the tools and calls each one with the example of its own description,
-so every example is tried as it is written; and one wrong argument must end in the Inspector's code for a tool's error.
+Over both transports and in both eras it lists the tools, whose schemas any client must understand, and calls each one
+with the example of its own description, so every example is tried as it is written. One wrong argument must end in the
+Inspector's code for a tool's error. The files of the skill must be those that its digests name.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Any
 import anyio
 
 ERAS = ("legacy", "modern")
+KNOWS_SKILLS = "modern"
 AT_ONCE = 2
 TOOL_ERROR = 5
 WRONG = ("score_account", {"account": 5})
@@ -55,8 +57,8 @@ class Inspector:
         return done.stdout.decode()
 
     async def tried(self, where: tuple[str, ...], era: str) -> None:
-        """Lists the tools, calls every one, and calls one wrongly."""
-        listed = json.loads(await self.asked(where, era, "--method", "tools/list") or "{}")
+        """Lists the tools, calls every one, and calls one wrongly; has the skill verified where the era has skills."""
+        listed = json.loads(await self.asked(where, era, "--method", "tools/list", "--strict") or "{}")
         tools = listed.get("result", {}).get("tools", [])
         if not tools:
             self.findings.append(f"{where[0]} {era} lists no tools")
@@ -68,6 +70,8 @@ class Inspector:
                 else:
                     calls.start_soon(self._called, where, era, tool["name"], arguments)
             calls.start_soon(self._called, where, era, *WRONG, TOOL_ERROR)
+            if era == KNOWS_SKILLS:
+                calls.start_soon(self.asked, where, era, "--method", "skills/list", "--verify", "--require-digests")
 
     async def _called(self, where: tuple[str, ...], era: str, tool: str, given: dict[str, Any], code: int = 0) -> None:
         call = ("--method", "tools/call", "--tool-name", tool, "--tool-args-json", json.dumps(given))
