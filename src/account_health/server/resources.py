@@ -24,7 +24,12 @@ _FOR_MODELS = Annotations(audience=["assistant"], priority=0.3)
 
 def add_resources(server: MCPServer[Desk], desk: Desk) -> None:
     """Registers every resource, one function each."""
+    _add_policy(server, desk)
+    _add_reference(server, desk)
+    _add_summaries(server, desk)
 
+
+def _add_policy(server: MCPServer[Desk], desk: Desk) -> None:
     @server.resource(
         "health://policy", name="policy", title="Scoring policy", mime_type=_MARKDOWN, annotations=_FOR_MODELS
     )
@@ -35,6 +40,8 @@ def add_resources(server: MCPServer[Desk], desk: Desk) -> None:
         with speaking(desk.language()), _readable_errors():
             return cut_text(methodology(desk.policy()))
 
+
+def _add_reference(server: MCPServer[Desk], desk: Desk) -> None:
     @server.resource(
         "health://reference", name="reference", title="Reference", mime_type=_MARKDOWN, annotations=_FOR_MODELS
     )
@@ -61,6 +68,8 @@ def add_resources(server: MCPServer[Desk], desk: Desk) -> None:
                 raise ResourceNotFoundError(say("There is no such section. Sections: {sections}.", sections=known))
         return cut_text(sections()[section])
 
+
+def _add_summaries(server: MCPServer[Desk], desk: Desk) -> None:
     @server.resource(
         "health://accounts/{account}/summary",
         name="account-summary",
