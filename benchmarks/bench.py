@@ -11,13 +11,16 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
+from both_transports import mcp_latency
 from figures import Figure, Measurement, NotMeasured
+from giving_up import mcp_cancellation
 from history import at_risk_100k, explain_change, portfolio_health_100k, summary_with_history
 from in_memory import warm_summary_cached, warm_summary_computed
 from intacct_both_ways import intacct_bulk_10k, publish_apply_200, publish_plan_10k
 from intacct_file import intacct_csv_100k
 from languages import summary_in_french
 from live_sources import live_bulk_100k, live_one_account
+from many_readers import mcp_readers
 from over_stdio import first_summary_after_list, memory, start_to_tools_list, tools_list_size
 from portfolios import bulk_100k, ravenstack_all
 from recording import assess_all_100k
@@ -50,8 +53,13 @@ MEASUREMENTS: dict[str, Measurement] = {
         publish_plan_10k,
         publish_apply_200,
         intacct_bulk_10k,
+        mcp_latency,
+        mcp_readers,
+        mcp_cancellation,
     )
 }
+GROUPS = {"mcp": ("mcp_latency", "mcp_readers", "mcp_cancellation")}
+"""Measurements that answer one question, by a name for all of them."""
 PAGE = Path(__file__).with_name("README.md")
 BEGIN, END = "<!-- figures: written by `.ci/bench --write` -->", "<!-- end of figures -->"
 
@@ -99,14 +107,16 @@ def write(figures: Sequence[Figure]) -> None:
 def main() -> None:
     """Measures what is asked for, or everything."""
     parser = argparse.ArgumentParser(description="Measure; one JSON object per figure and line.")
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"default: all of {', '.join(MEASUREMENTS)}")
+    known = ", ".join((*MEASUREMENTS, *(f"{group} ({' '.join(names)})" for group, names in GROUPS.items())))
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"default: everything; there are {known}")
     parser.add_argument("--write", action="store_true", help="also write the table into benchmarks/README.md")
     asked = parser.parse_args()
-    if unknown := set(asked.names) - set(MEASUREMENTS):
-        parser.error(f"no such figure: {', '.join(sorted(unknown))}; there are {', '.join(MEASUREMENTS)}")
+    if unknown := set(asked.names) - set(MEASUREMENTS) - set(GROUPS):
+        parser.error(f"no such figure: {', '.join(sorted(unknown))}; there are {known}")
     if asked.write and asked.names:
         parser.error("--write needs all figures: a table from several runs would compare nothing")
-    figures = measured(asked.names or tuple(MEASUREMENTS))
+    names = dict.fromkeys(name for asked_name in asked.names for name in GROUPS.get(asked_name, (asked_name,)))
+    figures = measured(tuple(names or MEASUREMENTS))
     if asked.write:
         write(figures)
 

@@ -9,23 +9,24 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-PROTOCOL = "2025-11-25"
+from eras import LEGACY, body, introduction, message, notice, tool_text
 
 
 class StdioServer:
     """A server process from its start on; times are milliseconds since then."""
 
-    def __init__(self, *command: str) -> None:
+    def __init__(self, *command: str, era: str = LEGACY) -> None:
         self._requests = 0
+        self._era = era
         self._started = time.perf_counter()
         self._process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
         )
 
     def __enter__(self) -> Self:
-        client = {"protocolVersion": PROTOCOL, "capabilities": {}, "clientInfo": {"name": "bench", "version": "1"}}
-        self.ask("initialize", client)
-        self._send({"method": "notifications/initialized"})
+        if self._era == LEGACY:
+            self.ask("initialize", introduction())
+            self.tell("notifications/initialized")
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
@@ -37,30 +38,35 @@ class StdioServer:
 
     def ask(self, method: str, params: dict[str, Any] | None = None) -> tuple[dict[str, Any], int]:
         """The result of a request, and the size of the answer in bytes."""
-        self._requests += 1
-        self._send({"id": self._requests, "method": method, "params": params or {}})
+        number = self.put(method, params)
         while line := self._pipe("stdout").readline():
-            message = json.loads(line)
-            if message.get("id") == self._requests:
-                return message["result"], len(line)
+            answer = json.loads(line)
+            if answer.get("id") == number:
+                return answer["result"], len(line)
         raise RuntimeError(f"The server closed its output instead of answering {method}.")
+
+    def put(self, method: str, params: dict[str, Any] | None = None) -> int:
+        """Sends a request and waits for nothing; its number."""
+        self._requests += 1
+        self._send(message(self._requests, method, params or {}, self._era))
+        return self._requests
+
+    def tell(self, method: str, **params: Any) -> None:
+        """Sends what has no answer."""
+        self._send(notice(method, params, self._era))
 
     def call(self, tool: str, **arguments: Any) -> str:
         """The text a tool answers; raises when it answers with an error."""
-        result, _ = self.ask("tools/call", {"name": tool, "arguments": arguments})
-        text = str(result["content"][0]["text"])
-        if result.get("isError"):
-            raise RuntimeError(text)
-        return text
+        return tool_text(self.ask("tools/call", {"name": tool, "arguments": arguments})[0])
 
     def resident_mb(self) -> float:
         """Resident memory of the process."""
         status = Path(f"/proc/{self._process.pid}/status").read_text("utf-8")
         return next(int(line.split()[1]) / 1024 for line in status.splitlines() if line.startswith("VmRSS"))
 
-    def _send(self, message: dict[str, Any]) -> None:
+    def _send(self, sent: dict[str, Any]) -> None:
         stdin = self._pipe("stdin")
-        stdin.write(json.dumps({"jsonrpc": "2.0", **message}).encode() + b"\n")
+        stdin.write(body(sent) + b"\n")
         stdin.flush()
 
     def _pipe(self, name: str) -> Any:
