@@ -101,6 +101,15 @@ def test_a_suite_that_breaks_off_is_found_although_nothing_failed(readings: Modu
     assert found == ["active ended with exit code 7 and 1 scenarios"]
 
 
+def test_what_is_new_in_the_contract_is_found_until_it_is_recorded(readings: ModuleType, tmp_path: Path) -> None:
+    changes = [{"severity": severity} for severity in ("breaking", "routing", "additive", "cosmetic")]
+    write(tmp_path / "contract.json", {"counts": {"tools": 1}, "changes": changes})
+    assert readings.contract(tmp_path).findings == [
+        f'{{"severity": "{severity}"}} (if it is meant: .ci/judges renew)'
+        for severity in ("breaking", "routing", "additive")
+    ]
+
+
 def test_an_answer_to_an_input_that_the_schema_refuses_is_told_from_one_to_a_valid_input(
     readings: ModuleType, tmp_path: Path
 ) -> None:
