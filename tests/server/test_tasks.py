@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -30,7 +31,8 @@ from mcp.types import (
 )
 from pydantic import ConfigDict, Field
 
-from account_health.config import DEMO
+from account_health.config import DEMO, load_config
+from account_health.language import say, speaking
 from account_health.server import create_server
 from account_health.server.running import running_task
 from account_health.server.tasks import COMPUTES_ALL, Answers, ById, Tasks
@@ -38,6 +40,7 @@ from doors import CANARY, DAY, ERAS, NOW, PATIENCE, clock, said
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
+    from pathlib import Path
 
     from mcp.client.extension import ClaimContext
     from starlette.applications import Starlette
@@ -494,6 +497,32 @@ async def test_a_question_that_comes_too_late_to_repeat_the_call_fails_the_task(
     assert "too late" in told.error["message"]
 
 
+async def test_to_cancel_a_task_of_the_product_hangs_up_on_the_system_it_asks(tmp_path: Path) -> None:
+    asked, hung_up = anyio.Event(), anyio.Event()
+
+    async def never_answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while await reader.read(1024):
+            asked.set()
+        hung_up.set()
+        writer.close()
+
+    system = await asyncio.start_server(never_answer, "127.0.0.1", 0)
+    toml = (
+        "[sources.billing]\nconnector = 'stripe'\nlists_accounts = true\napi_key = { env = 'KEY' }\n"
+        f"base_url = 'http://127.0.0.1:{system.sockets[0].getsockname()[1]}'\n"
+    )
+    (tmp_path / "account-health.toml").write_text(toml, "utf-8")
+    config = load_config(tmp_path / "account-health.toml", {"KEY": "any"})
+    server = create_server(lambda: config, clock, Tasks(clock, moment=0))
+    async with system, knowing(server) as client:
+        with anyio.fail_after(PATIENCE):
+            task = await created(client, "list_at_risk_accounts")
+            await asked.wait()
+            await cancel(client, task)
+            await hung_up.wait()
+        assert (await get(client, task)).status == "cancelled"
+
+
 async def test_to_cancel_a_task_interrupts_its_work() -> None:
     bench = Bench()
     async with knowing(bench.server()) as client:
@@ -617,6 +646,14 @@ async def test_where_all_run_the_next_is_refused_and_its_work_interrupted() -> N
 
         await cancel(client, task)
         assert (await created(client, "wait")).status == "working"
+
+
+@pytest.mark.parametrize(("asked", "spoken"), [("fr", "fr"), ("", "en"), ("tlh", "en"), ([1], "en")])
+async def test_the_refusal_is_in_the_language_of_the_call_if_there_is_such_a_language(asked: Any, spoken: str) -> None:
+    with speaking(spoken):
+        text = say("As many tasks are running as may run at once. Cancel one, or try again when one has ended.")
+    async with knowing(Bench().server(limit=0)) as client:
+        assert said(await client.call_tool("wait", {"language": asked})) == text
 
 
 async def test_when_the_server_stops_no_work_is_left() -> None:
