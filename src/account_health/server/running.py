@@ -197,6 +197,7 @@ class TaskSession(ServerSession):
     """The session of a call that may become a task: then progress is part of the task, and no longer a message."""
 
     def __init__(self, session: ServerSession, task: Task) -> None:
+        # The SDK makes sessions itself and has no way to wrap one, so this is the same one with another method.
         self.__dict__.update(vars(session))
         self._task = task
 
