@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from account_health.language import Language
     from account_health.model import Assessment
     from account_health.policy import Policy
+    from account_health.workbench import Workbench
 
 
 async def assess(
@@ -53,7 +54,7 @@ async def evaluated(  # noqa: PLR0913, PLR0917 - the pipeline's arguments
     async with step(say("Scores are computed.")):
         async with step(say("All sources are read.")):
             inputs = await sources.gather(policy, as_of, accounts, call, known_until)
-        return (kept or Evaluations()).of(inputs, policy)
+        return await (kept or Evaluations()).of(inputs, policy, sources.bench)
 
 
 def evaluate(inputs: Inputs, policy: Policy) -> Evaluation:
@@ -72,14 +73,20 @@ class Evaluations:
         self._most = most
         self._kept: dict[Hashable, Evaluation] = {}
 
-    def of(self, inputs: Inputs, policy: Policy) -> Evaluation:
+    async def of(self, inputs: Inputs, policy: Policy, bench: Workbench) -> Evaluation:
         """The evaluation of these inputs, computed at most once per snapshot, instant, accounts and policy."""
         key = (inputs.snapshot, inputs.tables.asked, policy.ref.hash)
-        if key not in self._kept:
-            while len(self._kept) >= self._most:
-                del self._kept[next(iter(self._kept))]
-            self._kept[key] = evaluate(inputs, policy)
-        return self._kept[key]
+        if key in self._kept:
+            return self._kept[key]
+
+        def made() -> Evaluation:
+            if key not in self._kept:
+                while len(self._kept) >= self._most:
+                    del self._kept[next(iter(self._kept))]
+                self._kept[key] = evaluate(inputs, policy)
+            return self._kept[key]
+
+        return await bench.make(made, is_large=inputs.tables.asked is None)
 
 
 class Explanations:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -62,11 +63,16 @@ async def at_risk(  # noqa: PLR0913 - what the tool and the command line ask for
         raise CallerError(say("There is no such tier."), say("Tiers: {tiers}.", tiers=", ".join(TIERS)))
     if vocabulary:
         vocabulary_named(policy, vocabulary)
-    start = start_of(cursor, wanted)
+    start_of(cursor, wanted)
     if wanted.renewing:
         RenewalWindow.parse(wanted.renewing, local_day(overview.workspace.instant(as_of), policy.time_zone))
     view = await overview.view(as_of, refresh=refresh)
-    attention = Attention(view)
+    page = partial(_page, view, wanted, limit, cursor, vocabulary)
+    return await overview.workspace.sources.bench.make(page, is_large=True)
+
+
+def _page(view: View, wanted: WantedAtRisk, limit: int, cursor: str, vocabulary: str) -> AtRiskAccounts:
+    start, attention = start_of(cursor, wanted), Attention(view)
     chosen = _chosen(view, wanted, attention)
     lowest = SEVERITIES.index(Severity(wanted.tier)) if wanted.tier else len(TIERS) - 1
     rows = attention.order[chosen[attention.order] & (attention.tiers[attention.order] <= lowest)]
@@ -81,7 +87,7 @@ async def at_risk(  # noqa: PLR0913 - what the tool and the command line ask for
         arr_at_risk=view.selection.money(rows),
         next_cursor=cursor_after(end, wanted) if end < len(rows) else None,
         notices=view.notices,
-        policy=policy.ref,
+        policy=view.standings.policy.ref,
     )
 
 

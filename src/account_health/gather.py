@@ -11,6 +11,7 @@ import weakref
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 import anyio
@@ -29,6 +30,7 @@ from account_health.markup import code, name
 from account_health.metrics.windows import local_day
 from account_health.roster import Roster
 from account_health.snapshot import Until
+from account_health.workbench import Workbench
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -44,6 +46,9 @@ _FEW = 5
 """Live sources are asked about so many accounts alone; for more, their lists of everything are the shorter way."""
 
 
+_MANY = 2_000
+"""More rows or accounts than that are worth the way to another thread."""
+_Key = tuple[tuple[str, ...] | None, float, Hashable]
 Moment = tuple[datetime, datetime | None]
 """Where the clock stands, and the instant that nothing later than is known of; None: everything is."""
 _Made = TypeVar("_Made")
@@ -90,9 +95,10 @@ class Gatherer:
         self._database = database
         self._crosswalk = crosswalk
         self._is_demo = is_demo
-        self._snapshots: dict[Hashable, _Kept] = {}
+        self._snapshots: dict[_Key, _Kept] = {}
         self._rosters: _Newest[Roster] = _Newest()
         self._numbers = itertools.count(1)
+        self.bench = Workbench()
 
     async def gather(
         self,
@@ -111,10 +117,10 @@ class Gatherer:
         asked = None if accounts is None else tuple(accounts)
         few = asked if asked and len(asked) <= _FEW else None
         lists = await self._lists(as_of, few or (None,), call)
-        roster = self._roster(lists, policy)
+        roster = await self._roster(lists, policy)
         look_up = None if few is None or roster.is_complete else self._look_up(policy, as_of, call)
         answers = lists | await self._rest(Query(as_of, few, known=roster.known, look_up=look_up), lists, call)
-        return self._question(answers, policy, (as_of, known_until), asked)
+        return await self._question(answers, policy, (as_of, known_until), asked)
 
     async def gather_local(
         self, policy: Policy, as_of: datetime
@@ -124,13 +130,13 @@ class Gatherer:
         answers = await self.answers.ask(dict.fromkeys(local, Query(as_of)), Call())
         found = self._deliveries(answers, policy)
         is_listed = any(delivery.table == "account" and not delivery.failure for _, delivery in found)
-        return found, self._question(answers, policy, (as_of, None), None) if is_listed else None
+        return found, await self._question(answers, policy, (as_of, None), None) if is_listed else None
 
     async def roster(
         self, policy: Policy, as_of: datetime, like: str | None = None, call: Call | None = None
     ) -> Roster:
         """The accounts that a text could mean (None: all of them); raises SourceError when none can be listed."""
-        return self._roster(await self._lists(as_of, (like,), call or Call()), policy)
+        return await self._roster(await self._lists(as_of, (like,), call or Call()), policy)
 
     async def _lists(self, as_of: datetime, likes: Sequence[str | None], call: Call) -> dict[int, Answer]:
         """The answers of those who list accounts: of live ones only the table `account`, of the others everything."""
@@ -165,36 +171,48 @@ class Gatherer:
         answers = {i: lists[i].joined(answer) if i in lists else answer for i, answer in found.items()}
         return answers | {i: _failed_throughout(self.sources[i], lists[i]) for i in unread}
 
-    def _roster(self, lists: Mapping[int, Answer], policy: Policy) -> Roster:
+    async def _roster(self, lists: Mapping[int, Answer], policy: Policy) -> Roster:
         """Whom the lists name, made once for the same lists."""
         deliveries = [d for d in self._deliveries(lists, policy) if d[1].table == "account"]
         _require_accounts([delivery for _, delivery in deliveries])
         tokens = (policy.limits.rejected_share, *(answer.token for answer in lists.values()))
-        return self._rosters.get_or_make(tokens, lambda: Roster.of(self._database, deliveries, self._crosswalk))
+        if tokens in self._rosters:
+            return self._rosters[tokens]
+        made = partial(Roster.of, self._database, deliveries, self._crosswalk)
+        is_large = sum(delivery.rows_total for _, delivery in deliveries) > _MANY
+        return await self.bench.make(lambda: self._rosters.get_or_make(tokens, made), is_large=is_large)
 
     def _deliveries(self, answers: Mapping[int, Answer], policy: Policy) -> list[tuple[Connector, Delivery]]:
         found = [(self.sources[i], _accepted(d, policy)) for i in sorted(answers) for d in answers[i].deliveries]
         return sorted(found, key=_precedence)
 
-    def _snapshot(self, answers: Mapping[int, Answer], policy: Policy, asked: tuple[str, ...] | None) -> _Kept:
-        """The answers laid out, once for the same answers; without other accounts if live sources told of no other."""
-        only = asked if any(not answer.is_about_all for answer in answers.values()) else None
-        key = (only, policy.limits.rejected_share, *((i, answers[i].token) for i in sorted(answers)))
+    def _snapshot(self, key: _Key, answers: Mapping[int, Answer], policy: Policy) -> _Kept:
+        """The answers laid out, once for the same answers."""
         if key not in self._snapshots:
             while len(self._snapshots) >= _KEPT_SNAPSHOTS:
                 snapshot.drop(self._database, self._snapshots.pop(next(iter(self._snapshots))).schema)
             schema = f"snapshot_{next(self._numbers)}"
             found = self._deliveries(answers, policy)
-            snapshot.lay_out(self._database, schema, [delivery for _, delivery in found], only)
+            snapshot.lay_out(self._database, schema, [delivery for _, delivery in found], key[0])
             self._snapshots[key] = _Kept(schema, tuple(found))
         return self._snapshots[key]
 
-    def _question(
+    async def _question(
         self, answers: Mapping[int, Answer], policy: Policy, moment: Moment, asked: tuple[str, ...] | None
     ) -> Inputs:
-        kept = self._snapshot(answers, policy, asked)
+        """The inputs of a question, made once; without other accounts if live sources told of no other."""
+        only = asked if any(not answer.is_about_all for answer in answers.values()) else None
+        key: _Key = (only, policy.limits.rejected_share, tuple((i, answers[i].token) for i in sorted(answers)))
         question = (moment, asked, policy.ref.hash)
-        return kept.inputs.get_or_make(question, lambda: self._inputs(kept, policy, moment, asked))
+        if (there := self._snapshots.get(key)) and question in there.inputs:
+            return there.inputs[question]
+
+        def made() -> Inputs:
+            kept = self._snapshot(key, answers, policy)
+            return kept.inputs.get_or_make(question, lambda: self._inputs(kept, policy, moment, asked))
+
+        rows = sum(delivery.rows_total for answer in answers.values() for delivery in answer.deliveries)
+        return await self.bench.make(made, is_large=rows > _MANY and not (there and asked and len(asked) <= _FEW))
 
     def _inputs(self, kept: _Kept, policy: Policy, moment: Moment, asked: tuple[str, ...] | None) -> Inputs:
         as_of, known_until = moment

@@ -130,8 +130,7 @@ class Overview:
             )
         else:
             evaluation = await workspace.evaluate(instant)
-            standings = Standings.of_evaluation(evaluation, profiles_of(evaluation))
-            looked = Looked.at(replace(standings, since=_since(standings, found.lives)))
+            looked = await workspace.sources.bench.make(lambda: _looked(evaluation, found.lives), is_large=True)
             unread = self._shown(not_read(evaluation))
         return View(looked, found.said, (*workspace.notices, *unread, *found.notices), instant)
 
@@ -210,6 +209,11 @@ class Overview:
     def _shown(self, sentences: Iterable[str]) -> tuple[str, ...]:
         """Sentences that may quote what a source is called, as a reader of Markdown may see them."""
         return tuple(prose(text, self.workspace.policy.limits.text_characters) for text in sentences)
+
+
+def _looked(evaluation: Evaluation, lives: Mapping[str, Mapping[str, date]]) -> Looked:
+    standings = Standings.of_evaluation(evaluation, profiles_of(evaluation))
+    return Looked.at(replace(standings, since=_since(standings, lives)))
 
 
 def _since(standings: Standings, lives: Mapping[str, Mapping[str, date]]) -> Sequence[Mapping[str, date]]:

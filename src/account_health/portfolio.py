@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -44,8 +45,14 @@ async def portfolio_health(  # noqa: PLR0913 - what the tool and the command lin
     if vocabulary:
         vocabulary_named(policy, vocabulary)
     view = await overview.view(as_of, refresh=refresh)
+    at = view.standings.as_of
+    before = await overview.before(at - timedelta(days=policy.changes.since_days), at)
+    report = partial(_report, view, before, segment, owner, vocabulary)
+    return await overview.workspace.sources.bench.make(report, is_large=True)
+
+
+def _report(view: View, before: Looked | None, segment: str, owner: str, vocabulary: str) -> PortfolioHealth:
     standings, chosen = view.standings, view.selection.customers(segment, owner)
-    before = await overview.before(standings.as_of - timedelta(days=policy.changes.since_days), standings.as_of)
     gaps = standings.data_gaps(chosen)
     target = _target(standings, chosen)
     return PortfolioHealth(
@@ -66,7 +73,7 @@ async def portfolio_health(  # noqa: PLR0913 - what the tool and the command lin
         movers=_movers(standings, chosen, before) if before else None,
         data_gaps=say("Data missing from {sources}.", sources=gaps) if gaps else None,
         notices=view.notices,
-        policy=policy.ref,
+        policy=standings.policy.ref,
     )
 
 

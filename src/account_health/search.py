@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
 from pydantic import Field
@@ -106,7 +107,7 @@ async def search(  # noqa: PLR0913, PLR0917 - what the tool and the command line
         return FoundAccounts(accounts=(), total=0, notices=notices)
     if wanted.band or wanted.flag or wanted.tier or wanted.renews_within_days:
         evaluation = await workspace.evaluate(instant, sorted(e.id for e in fitting) if wanted.query else None)
-        fitting = [e for e in fitting if _is_in(evaluation, e, wanted)]
+        fitting = await workspace.sources.bench.make(partial(_narrowed, fitting, evaluation, wanted), is_large=True)
         page = fitting[start : start + limit]
     else:
         page = fitting[start : start + limit]
@@ -148,6 +149,10 @@ def _require_known(wanted: Wanted, flags: Iterable[str]) -> None:
     ):
         if wish and wish not in known:
             raise CallerError(say(problem), say(next_step, known=", ".join(known)))
+
+
+def _narrowed(entries: Sequence[Entry], evaluation: Evaluation, wanted: Wanted) -> list[Entry]:
+    return [entry for entry in entries if _is_in(evaluation, entry, wanted)]
 
 
 def _is_in(evaluation: Evaluation, entry: Entry, wanted: Wanted) -> bool:
