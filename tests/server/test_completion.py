@@ -7,7 +7,6 @@ from urllib.parse import quote
 
 import pytest
 from mcp import Client
-from mcp.server import MCPServer
 from mcp.types import PromptReference, ResourceTemplateReference
 
 from account_health.config import DEMO, find_config, load_config
@@ -17,7 +16,7 @@ from account_health.renewal_window import RenewalWindow
 from account_health.server import create_server
 from account_health.server.completion import add_completion
 from account_health.server.desk import Desk
-from account_health.server.prompts import add_prompts
+from account_health.server.strict_prompt import PromptServer
 from beacon import CRM, Beacon, account, hang, opened, refuse
 from doors import CANARY, ERAS, NOW, clock, configured, said, server_over, workspace_over
 
@@ -291,10 +290,9 @@ class Prepared(Desk):
         return self._prepared
 
 
-def over(workspace: Workspace) -> MCPServer[Desk]:
+def over(workspace: Workspace) -> PromptServer:
     """A server that only completes."""
-    server: MCPServer[Desk] = MCPServer("completing")
-    add_prompts(server)
+    server = PromptServer("completing")
     add_completion(server, Prepared(workspace))
     return server
 

@@ -13,7 +13,6 @@ from mcp.server.caching import CacheableMethod
 
 from account_health.server.completion import add_completion
 from account_health.server.desk import Desk
-from account_health.server.prompts import add_prompts
 from account_health.server.resources import add_resources
 from account_health.server.skills import Skills
 from account_health.server.strict_prompt import PromptServer
@@ -72,7 +71,6 @@ def create_server(configure: Callable[[], Config], clock: Clock, tasks: Tasks | 
     )
     logging.getLogger("httpx2").setLevel(logging.WARNING)
     add_resources(server, desk)
-    add_prompts(server)
     add_completion(server, desk)
     return server
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from mcp.server.mcpserver import Context
 from pydantic import Field
@@ -12,9 +12,6 @@ from account_health.language import say
 from account_health.server.arguments import AccountArgument, Owner, Segment
 from account_health.server.desk import Desk
 from account_health.server.strict_prompt import Calls, StrictPrompt, message
-
-if TYPE_CHECKING:
-    from mcp.server import MCPServer
 
 _PLANNED = 5
 """Accounts of a set that one plan is made for; more would not be read."""
@@ -237,9 +234,3 @@ def prompts() -> list[StrictPrompt]:
         StrictPrompt.of("plan-interventions", "Plan interventions", plan_interventions),
         StrictPrompt.of("prepare-business-review", "Prepare a business review", prepare_business_review),
     ]
-
-
-def add_prompts(server: MCPServer[Desk]) -> None:
-    """Registers every prompt."""
-    for prompt in prompts():
-        server.add_prompt(prompt)

@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -36,10 +37,10 @@ if TYPE_CHECKING:
     from account_health.connectors.base import Clock
 
 _ID_BYTES = 24
-_ANSWERS: dict[str, TypeAdapter[InputResponse]] = {
-    "elicitation/create": TypeAdapter(ElicitResult),
-    "roots/list": TypeAdapter(ListRootsResult),
-    "sampling/createMessage": TypeAdapter(CreateMessageResult | CreateMessageResultWithTools),
+_ANSWERS: dict[str, Any] = {
+    "elicitation/create": ElicitResult,
+    "roots/list": ListRootsResult,
+    "sampling/createMessage": CreateMessageResult | CreateMessageResultWithTools,
 }
 _log = logging.getLogger(__name__)
 
@@ -130,7 +131,7 @@ class Task:
         Raises ValidationError, and takes none, if one is no answer to its question.
         """
         asked = {key: question for key, question in self._open().items() if key in answers}
-        read = {key: _ANSWERS[question.request.method].validate_python(answers[key]) for key, question in asked.items()}
+        read = {key: _reader(question.request.method).validate_python(answers[key]) for key, question in asked.items()}
         for key, question in asked.items():
             question.answer = read[key]
             question.answered.set()
@@ -214,6 +215,11 @@ def running_task() -> Task | None:
 
 
 _RUNNING: ContextVar[Task | None] = ContextVar("task", default=None)
+
+
+@cache
+def _reader(method: str) -> TypeAdapter[InputResponse]:
+    return TypeAdapter(_ANSWERS[method])
 
 
 def _internal(message: str) -> MCPError:

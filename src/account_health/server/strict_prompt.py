@@ -16,6 +16,7 @@ from mcp.server.mcpserver.exceptions import ToolError, UnexpectedToolError
 from mcp.server.mcpserver.prompts import Prompt
 from mcp.server.mcpserver.prompts.base import Message, PromptArgument
 from mcp.types import INTERNAL_ERROR, INVALID_PARAMS, GetPromptResult, InputRequiredResult
+from mcp.types import Prompt as Listed
 from pydantic import Field
 
 from account_health.errors import CallerError
@@ -97,7 +98,22 @@ class StrictPrompt(Prompt):
 
 
 class PromptServer(MCPServer[Desk]):
-    """A server that tells whoever asks for a prompt it does not have which ones there are, as a protocol error."""
+    """A server whose prompts are made when somebody first asks for one: few clients do, and all wait for a start.
+
+    Whoever asks for one it does not have is told which ones there are, as a protocol error.
+    """
+
+    _has_made_prompts = False
+
+    async def list_prompts(self) -> list[Listed]:
+        """Every prompt."""
+        from account_health.server.prompts import prompts
+
+        if not self._has_made_prompts:
+            self._has_made_prompts = True
+            for prompt in prompts():
+                self.add_prompt(prompt)
+        return await super().list_prompts()
 
     async def get_prompt(
         self, name: str, arguments: dict[str, Any] | None = None, context: Context[Desk, Any] | None = None
