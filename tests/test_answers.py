@@ -12,8 +12,9 @@ import anyio.to_thread
 import httpx2
 import pytest
 
-from account_health.answers import Answers, Call
+from account_health.answers import Answers
 from account_health.assess import assess
+from account_health.calls import Call
 from account_health.config import GatherSettings, load_config
 from account_health.connectors.base import Delivery, Query
 from account_health.errors import AccountNotFound, Fault, SourceError

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import itertools
 import logging
-import math
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
@@ -19,17 +18,17 @@ from typing import TYPE_CHECKING
 import anyio
 from anyio.lowlevel import current_token
 
+from account_health.calls import Answer, Call
 from account_health.connectors.base import Delivery, Query, Relation
 from account_health.directory import Directory, Entry
 from account_health.errors import CallerError, Fault, SourceError, place
 from account_health.language import count, say
 from account_health.markup import name
-from account_health.model import State
 from account_health.progress import step
 
 if TYPE_CHECKING:
     from account_health.config import GatherSettings
-    from account_health.connectors.base import Clock, Connector
+from account_health.connectors.base import Clock, Connector
 
 log = logging.getLogger(__name__)
 
@@ -41,68 +40,6 @@ _GRACE_SECONDS = 0.25
 """A source that keeps its own deadline can still say which of its tables were in time."""
 _HASTY = (Fault.TIMEOUT, Fault.THROTTLED)
 """What may not have failed if there had been more time."""
-
-
-@dataclass(frozen=True, eq=False)
-class Call:
-    """One call of a tool or a command: how long it may take, and whether what was said before it is good enough."""
-
-    until: float = math.inf
-    """When it must be answered, on the event loop's clock."""
-    refresh: bool = False
-    """True: live sources are asked again although an answer is still kept."""
-    given: set[Hashable] = field(default_factory=set)
-    """Tokens of the answers it was given, which serve it to its end."""
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What one source said; two answers with one token are the same."""
-
-    token: Hashable
-    deliveries: tuple[Delivery, ...]
-    answered_at: datetime
-    is_about_all: bool
-    """False: only some accounts were asked for."""
-
-    @property
-    def has_failed(self) -> bool:
-        """Whether anything in it is missing, so that asking again may bring more."""
-        return any(delivery.failure for delivery in self.deliveries)
-
-    def is_cut(self, query: Query) -> bool:
-        """Whether it holds less of what was asked for than the source does, so that asking about less may tell more."""
-        wanted = [delivery for delivery in self.deliveries if query.wants(delivery.table)]
-        return any(not found.is_complete or State.PARTIAL in found.states.values() for found in wanted)
-
-    def joined(self, other: Answer) -> Answer:
-        """Both answers of one source as one."""
-        return Answer(
-            token=(self.token, other.token),
-            deliveries=(*self.deliveries, *other.deliveries),
-            answered_at=self.answered_at,
-            is_about_all=self.is_about_all and other.is_about_all,
-        )
-
-
-def one_list(answers: Sequence[Answer]) -> Answer:
-    """What a source said of several accounts as one list of accounts; if it failed on one of them, it failed."""
-    different = list({answer.token: answer for answer in answers}.values())
-    if every := next((answer for answer in different if answer.is_about_all or len(different) == 1), None):
-        return every
-    lists = [delivery for answer in different for delivery in answer.deliveries]
-    rows = {row.account_id: row for found in lists if not isinstance(found.rows, Relation) for row in found.rows}
-    failed = next((delivery for delivery in lists if delivery.failure), None)
-    whole = replace(
-        lists[0],
-        rows=list(rows.values()),
-        rows_total=sum(found.rows_total for found in lists),
-        rejected=[row for found in lists for row in found.rejected],
-        rejected_total=sum(found.rejected_total for found in lists),
-        note=next((found.note for found in lists if found.note), ""),
-        is_complete=False,
-    )
-    return replace(different[0], token=tuple(answer.token for answer in different), deliveries=(failed or whole,))
 
 
 @dataclass(frozen=True)
@@ -153,25 +90,33 @@ class Answers:
     """The questions that are being put to sources, by event loop and key: one loop cannot wait for another."""
     _numbers: Iterator[int] = field(default_factory=lambda: itertools.count())  # noqa: PLW0108 - a bare `count` is ours to catalogues
 
-    def is_live(self, index: int, as_of: datetime) -> bool:
+    def is_live(self, index: int, as_of: datetime, call: Call | None = None) -> bool:
         """Whether only time can tell if the source's answer still holds."""
-        return self.sources[index].fingerprint(as_of) is None
+        return self._fingerprint(index, as_of, call or Call()) is None
+
+    def _fingerprint(self, index: int, as_of: datetime, call: Call) -> Hashable | None:
+        """What the source's answer depends on, looked at once in a call: for files that is a look at each of them."""
+        if (index, as_of) not in call.fingerprints:
+            call.fingerprints[index, as_of] = self.sources[index].fingerprint(as_of)
+        return call.fingerprints[index, as_of]
 
     async def ask(self, queries: Mapping[int, Query], call: Call) -> dict[int, Answer]:
-        """One answer for each source by its index, asked side by side."""
-        found: dict[int, Answer] = {}
+        """One answer for each source by its index: what is kept at once, the others asked side by side."""
+        questions = {index: self._question(index, query, call) for index, query in queries.items()}
+        found = {index: kept for index, question in questions.items() if (kept := self._kept(question))}
+        call.given.update(answer.token for answer in found.values())
 
-        async def ask(index: int, query: Query) -> None:
-            found[index] = await self._answer(index, query, call)
+        async def ask(question: _Question) -> None:
+            found[question.index] = await self._answer(question, call)
 
-        async with anyio.create_task_group() as group:
-            for index, query in queries.items():
-                group.start_soon(ask, index, query)
+        if len(found) < len(questions):
+            async with anyio.create_task_group() as group:
+                for index in questions.keys() - found.keys():
+                    group.start_soon(ask, questions[index])
         return {index: found[index] for index in queries}
 
-    async def _answer(self, index: int, query: Query, call: Call) -> Answer:
+    async def _answer(self, question: _Question, call: Call) -> Answer:
         """What is kept, or what comes of the same question under way, or else what the source says."""
-        question = self._question(index, query, call)
         key = current_token(), question.key, question.query.refresh
         while not (answer := self._kept(question)):
             if not (asking := self._under_way.get(key)):
@@ -186,7 +131,7 @@ class Answers:
         return answer
 
     def _question(self, index: int, query: Query, call: Call) -> _Question:
-        fingerprint = self.sources[index].fingerprint(query.as_of)
+        fingerprint = self._fingerprint(index, query.as_of, call)
         is_live = fingerprint is None
         query = query if is_live else Query(query.as_of, known=query.known)
         most = self.settings.all_accounts_seconds if _is_broad(query) else self.settings.deadline_seconds

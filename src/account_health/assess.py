@@ -10,16 +10,17 @@ from account_health.flags import check_flags
 from account_health.language import say, spoken
 from account_health.metrics.measure import measure
 from account_health.progress import step
+from account_health.remembered import remembered
 from account_health.scoring import Rubric, score_matrix
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Sequence
+    from collections.abc import Callable, Hashable, Sequence
     from datetime import datetime
 
-    from account_health.answers import Call
+    from account_health.calls import Call
     from account_health.gather import Gatherer
     from account_health.inputs import Inputs
-    from account_health.language import Language
+    from account_health.memory import Recalled
     from account_health.model import Assessment
     from account_health.policy import Policy
     from account_health.workbench import Workbench
@@ -90,18 +91,28 @@ class Evaluations:
 
 
 class Explanations:
-    """Remembers the newest explanations of evaluations that are still asked about, in each language of their own."""
+    """Remembers the newest assessments that are still asked about, in each language of their own."""
 
     def __init__(self, most: int = 64) -> None:
         self._most = most
-        self._kept: dict[Hashable, tuple[Evaluation, Language, Assessment]] = {}
+        self._kept: dict[Hashable, tuple[Sequence[object], Assessment]] = {}
 
     def of(self, evaluation: Evaluation, row: int) -> Assessment:
         """The explanation of one row, put into words at most once per evaluation and language."""
-        key = (id(evaluation), row, id(spoken()))
+        return self._once((evaluation, spoken()), row, lambda: explain(evaluation, row))
+
+    def remembered(
+        self, explained: Assessment, evaluation: Evaluation, then: Evaluation | None, recalled: Recalled
+    ) -> Assessment:
+        """The same with what the history adds, at most once as long as nothing is added to the history."""
+        made_of = (explained, evaluation, then, recalled)
+        return self._once(made_of, 0, lambda: remembered(explained, evaluation, then, recalled))
+
+    def _once(self, made_of: Sequence[object], row: int, make: Callable[[], Assessment]) -> Assessment:
+        key = (*map(id, made_of), row)
         if key not in self._kept:
             while len(self._kept) >= self._most:
                 del self._kept[next(iter(self._kept))]
-            # What an id belongs to is kept beside it, so that no other object can come to have the same.
-            self._kept[key] = (evaluation, spoken(), explain(evaluation, row))
-        return self._kept[key][2]
+            # What ids belong to is kept beside them, so that no other object can come to have one of them.
+            self._kept[key] = (made_of, make())
+        return self._kept[key][1]

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, TypeVar
 import anyio
 
 from account_health import snapshot
-from account_health.answers import Answer, Answers, Call, one_list
+from account_health.answers import Answers
+from account_health.calls import Answer, Call, one_list
 from account_health.config import GatherSettings
 from account_health.connectors.base import Clock, Connector, Delivery, LookUp, Query
 from account_health.connectors.registry import Unavailable
@@ -44,10 +45,8 @@ _EXAMPLE_CHARACTERS = 200
 _ACCOUNT = frozenset({"account"})
 _FEW = 5
 """Live sources are asked about so many accounts alone; for more, their lists of everything are the shorter way."""
-
-
 _MANY = 2_000
-"""More rows or accounts than that are worth the way to another thread."""
+"""More rows or accounts are worth the way to another thread."""
 _Key = tuple[tuple[str, ...] | None, float, Hashable]
 Moment = tuple[datetime, datetime | None]
 """Where the clock stands, and the instant that nothing later than is known of; None: everything is."""
@@ -163,7 +162,7 @@ class Gatherer:
         queries: dict[int, Query] = {}
         for index, source in enumerate(self.sources):
             tables = frozenset(source.provides()) - _ACCOUNT
-            if index not in lists or (tables and self.answers.is_live(index, query.as_of)):
+            if index not in lists or (tables and self.answers.is_live(index, query.as_of, call)):
                 queries[index] = replace(query, tables=tables)
         # Whether a system knows the account, only its list tells; without it, no rows would look like none being there.
         unread = {i for i in queries if i in lists and lists[i].has_failed}

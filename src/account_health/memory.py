@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -17,7 +16,7 @@ from account_health.metrics.windows import local_day
 from account_health.wording import minute
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Hashable, Mapping, Sequence
 
     from account_health.config import HistorySettings
     from account_health.connectors.base import Clock
@@ -28,6 +27,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 # NOTE: the error comes last; the notice is known by the words before it.
 UNREAD = mark("Answered without history: {error}")
+_KEPT = 64
+"""Recollections that are kept."""
 _Found = TypeVar("_Found")
 
 
@@ -52,6 +53,7 @@ class Memory:
     settings: HistorySettings
     clock: Clock
     _stores: list[Store] = field(default_factory=list)
+    _recalled: dict[Hashable, Recalled] = field(default_factory=dict)
 
     @property
     def exists(self) -> bool:
@@ -110,12 +112,22 @@ class Memory:
         if not self.exists:
             return Recalled()
         try:
-            return await self.ask(
-                functools.partial(_recalled, account=account, as_of=as_of, policy=policy, since=since)
-            )
+            return await self.ask(lambda store: self._kept(store, account, as_of, policy, since))
         except HistoryError as err:
             log.warning("answered without history: %s", err)
             return Recalled(notices=(say(UNREAD, error=err.sentence),))
+
+    def _kept(self, store: Store, account: str, as_of: datetime, policy: Policy, since: datetime | None) -> Recalled:
+        """What was recalled before, unless something was added to the history since."""
+        key = (store.version(), account, as_of, policy.ref.hash, since)
+        found = self._recalled.get(key)
+        if found is None:
+            found = _recalled(store, account, as_of, policy, since)
+            # Several threads ask at once: none may stumble over what another has just forgotten.
+            for old in list(self._recalled)[: max(0, len(self._recalled) - _KEPT)]:
+                self._recalled.pop(old, None)
+            self._recalled[key] = found
+        return found
 
 
 def _recalled(store: Store, account: str, as_of: datetime, policy: Policy, since: datetime | None) -> Recalled:

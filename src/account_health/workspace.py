@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 import anyio
 import duckdb
 
-from account_health.answers import Call
 from account_health.as_of import asked_instant
 from account_health.assess import Evaluations, Explanations, assess, evaluated
+from account_health.calls import Call
 from account_health.config import current_user
 from account_health.connectors.base import Clock, Context
 from account_health.connectors.registry import build
@@ -27,7 +27,6 @@ from account_health.language import count, say, together, word
 from account_health.memory import Memory, Recalled
 from account_health.policy import Policy, load_policy
 from account_health.readings import record_account
-from account_health.remembered import remembered
 from account_health.supplied import Supplied
 from account_health.vocabularies import spoken, vocabulary_named
 
@@ -151,7 +150,7 @@ class Workspace:
         then = None
         if recalled.reading:
             then = await self.evaluate(instant, [entry.id], call, recalled.reading.as_of)
-        return remembered(explained, evaluation, then, recalled), evaluation
+        return self.worded.remembered(explained, evaluation, then, recalled), evaluation
 
     async def _recorded(self, assessment: Assessment, evaluation: Evaluation) -> Assessment:
         """The assessment, kept in the history; where that fails it says so and stands all the same."""

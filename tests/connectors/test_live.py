@@ -14,8 +14,8 @@ from mcp import Client
 from typer.testing import CliRunner
 
 from account_health import cli
-from account_health.answers import Call
 from account_health.assess import assess
+from account_health.calls import Call
 from account_health.connectors.live.ask import iso
 from account_health.errors import ConfigurationError
 from account_health.language import speaking

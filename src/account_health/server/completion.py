@@ -116,7 +116,7 @@ class _Offers:
 
     async def _accounts(self, workspace: Workspace, typed: str = "") -> _Accounts:
         """The accounts at hand; where a live list is not, those too that its system finds for what has been typed."""
-        from account_health.answers import Call
+        from account_health.calls import Call
 
         instant, sources, policy = workspace.instant(), workspace.sources, workspace.policy
         is_live = any(sources.answers.is_live(index, instant) for index in range(len(sources.sources)))
