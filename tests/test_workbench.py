@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.anyio
 
+SMALL, LARGE = 1, 1_000_000
+
 
 @asynccontextmanager
 async def occupied(bench: Workbench) -> AsyncIterator[None]:
@@ -31,7 +33,7 @@ async def occupied(bench: Workbench) -> AsyncIterator[None]:
         assert end.wait(PATIENCE)
 
     async with anyio.create_task_group() as group:
-        group.start_soon(lambda: bench.make(work, is_large=True))
+        group.start_soon(lambda: bench.make(work, size=LARGE))
         assert await anyio.to_thread.run_sync(begun.wait, PATIENCE)
         try:
             yield
@@ -39,62 +41,74 @@ async def occupied(bench: Workbench) -> AsyncIterator[None]:
             end.set()
 
 
-@pytest.mark.parametrize("is_large", [False, True])
-async def test_no_two_computations_are_under_way_at_once(is_large: bool) -> None:  # noqa: FBT001 - a case
-    bench, under_way, most, done = Workbench(), 0, 0, []
+@pytest.mark.parametrize("size", [SMALL, LARGE])
+async def test_no_two_computations_are_under_way_at_once(size: int) -> None:
+    bench, first, second, met = Workbench(), Event(), Event(), []
 
-    def work(number: int) -> int:
-        nonlocal under_way, most
-        under_way += 1
-        most = max(most, under_way)
-        sum(range(10_000))
-        under_way -= 1
-        return number
-
-    async def ask(number: int) -> None:
-        done.append(await bench.make(lambda: work(number), is_large=is_large or number % 2 == 0))
+    def work(mine: Event, other: Event) -> None:
+        mine.set()
+        met.append(other.wait(0.2))
+        mine.clear()
 
     async with anyio.create_task_group() as group:
-        for number in range(50):
-            group.start_soon(ask, number)
-    assert sorted(done) == [*range(50)]
-    assert most == 1
+        group.start_soon(lambda: bench.make(lambda: work(first, second), size=LARGE))
+        await anyio.to_thread.run_sync(first.wait, PATIENCE)
+        group.start_soon(lambda: bench.make(lambda: work(second, first), size=size))
+    assert met == [False, False]
 
 
-async def test_small_work_waits_for_its_turn_without_stopping_the_loop() -> None:
+async def test_small_work_waits_for_what_is_under_way_but_not_for_what_waits_before_it() -> None:
     bench, made = Workbench(), []
+
+    async def ask(what: str, size: int) -> None:
+        made.append(await bench.make(lambda: what, size=size))
+
     async with anyio.create_task_group() as group, occupied(bench):
-
-        async def ask() -> None:
-            made.append(await bench.make(lambda: "small", is_large=False))
-
-        group.start_soon(ask)
-        for _ in range(20):
-            await anyio.sleep(0.001)
+        for number in range(20):
+            group.start_soon(ask, f"large {number}", LARGE)
+        await anyio.wait_all_tasks_blocked()
+        group.start_soon(ask, "small", SMALL)
+        await anyio.wait_all_tasks_blocked()
         assert made == []
-    assert made == ["small"]
+    assert made.index("small") < 5
+    assert len(made) == 21
 
 
-async def test_whoever_gives_up_need_not_wait_and_leaves_the_bench_in_order() -> None:
+async def test_waiting_for_the_bench_takes_no_thread_from_others() -> None:
     bench = Workbench()
+    async with anyio.create_task_group() as group, occupied(bench):
+        for _ in range(100):
+            group.start_soon(lambda: bench.make(lambda: None, size=LARGE))
+        await anyio.wait_all_tasks_blocked()
+        with anyio.fail_after(PATIENCE):
+            assert await anyio.to_thread.run_sync(lambda: "at once") == "at once"
+        assert anyio.to_thread.current_default_thread_limiter().borrowed_tokens == 0
+        group.cancel_scope.cancel()
+
+
+async def test_work_that_nobody_waits_for_any_more_is_not_begun() -> None:
+    bench, begun = Workbench(), []
     async with occupied(bench):
-        with anyio.move_on_after(0.05) as scope:
-            await bench.make(lambda: "late", is_large=True)
-        assert scope.cancelled_caught
-    assert await bench.make(lambda: "next", is_large=False) == "next"
+        for size in (SMALL, LARGE, LARGE):
+            with anyio.move_on_after(0.05) as scope:
+                await bench.make(lambda: begun.append("late"), size=size)
+            assert scope.cancelled_caught
+    assert await bench.make(lambda: "next", size=LARGE) == "next"
+    assert await bench.make(lambda: "next", size=SMALL) == "next"
+    assert begun == []
 
 
 async def test_what_goes_wrong_at_the_bench_is_told_to_who_asked() -> None:
     bench = Workbench()
-    for is_large in (False, True):
+    for size in (SMALL, LARGE):
         with pytest.raises(ZeroDivisionError):
-            await bench.make(lambda: 1 // 0, is_large=is_large)
-    assert await bench.make(lambda: "next", is_large=False) == "next"
+            await bench.make(lambda: 1 // 0, size=size)
+    assert await bench.make(lambda: "next", size=SMALL) == "next"
 
 
 async def test_the_language_of_the_call_is_spoken_at_the_bench() -> None:
     with speaking("fr"):
-        assert await Workbench().make(lambda: say("No risk flags."), is_large=True) == "Aucun signal d'alerte."
+        assert await Workbench().make(lambda: say("No risk flags."), size=LARGE) == "Aucun signal d'alerte."
 
 
 async def test_what_is_at_hand_is_answered_while_a_portfolio_is_computed(tmp_path: Path) -> None:

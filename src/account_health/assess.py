@@ -68,26 +68,29 @@ def evaluate(inputs: Inputs, policy: Policy) -> Evaluation:
 
 
 class Evaluations:
-    """Remembers the newest evaluations of inputs that have not changed since."""
+    """Remembers the newest evaluations of inputs that have not changed since; few of all accounts, which are large."""
 
-    def __init__(self, most: int = 32) -> None:
-        self._most = most
-        self._kept: dict[Hashable, Evaluation] = {}
+    def __init__(self, most: int = 32, most_whole: int = 4) -> None:
+        self._most = {False: most, True: most_whole}
+        self._kept: dict[bool, dict[Hashable, Evaluation]] = {False: {}, True: {}}
 
     async def of(self, inputs: Inputs, policy: Policy, bench: Workbench) -> Evaluation:
         """The evaluation of these inputs, computed at most once per snapshot, instant, accounts and policy."""
+        is_whole = inputs.tables.asked is None
+        kept, most = self._kept[is_whole], self._most[is_whole]
         key = (inputs.snapshot, inputs.tables.asked, policy.ref.hash)
-        if key in self._kept:
-            return self._kept[key]
+        if there := kept.get(key):
+            return there
 
         def made() -> Evaluation:
-            if key not in self._kept:
-                while len(self._kept) >= self._most:
-                    del self._kept[next(iter(self._kept))]
-                self._kept[key] = evaluate(inputs, policy)
-            return self._kept[key]
+            if key not in kept:
+                while len(kept) >= most:
+                    del kept[next(iter(kept))]
+                kept[key] = evaluate(inputs, policy)
+            return kept[key]
 
-        return await bench.make(made, is_large=inputs.tables.asked is None)
+        size = sum(holding.rows_total for holding in inputs.holdings) if is_whole else len(inputs.tables.asked or ())
+        return await bench.make(made, size=size)
 
 
 class Explanations:

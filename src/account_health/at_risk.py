@@ -68,7 +68,7 @@ async def at_risk(  # noqa: PLR0913 - what the tool and the command line ask for
         RenewalWindow.parse(wanted.renewing, local_day(overview.workspace.instant(as_of), policy.time_zone))
     view = await overview.view(as_of, refresh=refresh)
     page = partial(_page, view, wanted, limit, cursor, vocabulary)
-    return await overview.workspace.sources.bench.make(page, is_large=True)
+    return await overview.workspace.compute(page, size=len(view.standings.accounts))
 
 
 def _page(view: View, wanted: WantedAtRisk, limit: int, cursor: str, vocabulary: str) -> AtRiskAccounts:

@@ -45,8 +45,6 @@ _EXAMPLE_CHARACTERS = 200
 _ACCOUNT = frozenset({"account"})
 _FEW = 5
 """Live sources are asked about so many accounts alone; for more, their lists of everything are the shorter way."""
-_MANY = 2_000
-"""More rows or accounts are worth the way to another thread."""
 _Key = tuple[tuple[str, ...] | None, float, Hashable]
 Moment = tuple[datetime, datetime | None]
 """Where the clock stands, and the instant that nothing later than is known of; None: everything is."""
@@ -175,11 +173,11 @@ class Gatherer:
         deliveries = [d for d in self._deliveries(lists, policy) if d[1].table == "account"]
         _require_accounts([delivery for _, delivery in deliveries])
         tokens = (policy.limits.rejected_share, *(answer.token for answer in lists.values()))
-        if tokens in self._rosters:
-            return self._rosters[tokens]
+        if there := self._rosters.get(tokens):
+            return there
         made = partial(Roster.of, self._database, deliveries, self._crosswalk)
-        is_large = sum(delivery.rows_total for _, delivery in deliveries) > _MANY
-        return await self.bench.make(lambda: self._rosters.get_or_make(tokens, made), is_large=is_large)
+        size = sum(delivery.rows_total for _, delivery in deliveries)
+        return await self.bench.make(lambda: self._rosters.get_or_make(tokens, made), size=size)
 
     def _deliveries(self, answers: Mapping[int, Answer], policy: Policy) -> list[tuple[Connector, Delivery]]:
         found = [(self.sources[i], _accepted(d, policy)) for i in sorted(answers) for d in answers[i].deliveries]
@@ -203,15 +201,17 @@ class Gatherer:
         only = asked if any(not answer.is_about_all for answer in answers.values()) else None
         key: _Key = (only, policy.limits.rejected_share, tuple((i, answers[i].token) for i in sorted(answers)))
         question = (moment, asked, policy.ref.hash)
-        if (there := self._snapshots.get(key)) and question in there.inputs:
-            return there.inputs[question]
+        laid_out = self._snapshots.get(key)
+        if laid_out and (there := laid_out.inputs.get(question)):
+            return there
 
         def made() -> Inputs:
             kept = self._snapshot(key, answers, policy)
             return kept.inputs.get_or_make(question, lambda: self._inputs(kept, policy, moment, asked))
 
+        is_narrow = laid_out is not None and asked is not None and len(asked) <= _FEW
         rows = sum(delivery.rows_total for answer in answers.values() for delivery in answer.deliveries)
-        return await self.bench.make(made, is_large=rows > _MANY and not (there and asked and len(asked) <= _FEW))
+        return await self.bench.make(made, size=0 if is_narrow else rows)
 
     def _inputs(self, kept: _Kept, policy: Policy, moment: Moment, asked: tuple[str, ...] | None) -> Inputs:
         as_of, known_until = moment

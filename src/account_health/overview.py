@@ -130,7 +130,7 @@ class Overview:
             )
         else:
             evaluation = await workspace.evaluate(instant)
-            looked = await workspace.sources.bench.make(lambda: _looked(evaluation, found.lives), is_large=True)
+            looked = await workspace.compute(lambda: _looked(evaluation, found.lives), size=len(evaluation.accounts))
             unread = self._shown(not_read(evaluation))
         return View(looked, found.said, (*workspace.notices, *unread, *found.notices), instant)
 

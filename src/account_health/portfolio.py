@@ -48,7 +48,7 @@ async def portfolio_health(  # noqa: PLR0913 - what the tool and the command lin
     at = view.standings.as_of
     before = await overview.before(at - timedelta(days=policy.changes.since_days), at)
     report = partial(_report, view, before, segment, owner, vocabulary)
-    return await overview.workspace.sources.bench.make(report, is_large=True)
+    return await overview.workspace.compute(report, size=len(view.standings.accounts))
 
 
 def _report(view: View, before: Looked | None, segment: str, owner: str, vocabulary: str) -> PortfolioHealth:

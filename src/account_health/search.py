@@ -107,7 +107,8 @@ async def search(  # noqa: PLR0913, PLR0917 - what the tool and the command line
         return FoundAccounts(accounts=(), total=0, notices=notices)
     if wanted.band or wanted.flag or wanted.tier or wanted.renews_within_days:
         evaluation = await workspace.evaluate(instant, sorted(e.id for e in fitting) if wanted.query else None)
-        fitting = await workspace.sources.bench.make(partial(_narrowed, fitting, evaluation, wanted), is_large=True)
+        narrowed = partial(_narrowed, fitting, evaluation, wanted)
+        fitting = await workspace.compute(narrowed, size=len(fitting))
         page = fitting[start : start + limit]
     else:
         page = fitting[start : start + limit]

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import anyio
 import duckdb
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from account_health.inputs import Inputs
     from account_health.model import Assessment
 
+_Made = TypeVar("_Made")
 SuppliedValue = float | str | bool
 """What a caller may pass for a metric: a number, a level by name, or true and false for the levels yes and no."""
 
@@ -119,6 +120,10 @@ class Workspace:
     ) -> Evaluation:
         """Scores and flags as arrays, for searching and counting; with `known_until` of what had happened by then."""
         return await evaluated(self.sources, self.policy, as_of, accounts, self.kept, call, known_until)
+
+    async def compute(self, work: Callable[[], _Made], *, size: int) -> _Made:
+        """What the work makes of so many accounts, in turn with all else that is computed here."""
+        return await self.sources.bench.make(work, size=size)
 
     async def assess(
         self, account: str, as_of: str | None = None, *, refresh: bool = False, vocabulary: str = ""
