@@ -147,6 +147,24 @@ def test_a_name_or_a_domain_is_offered_where_no_id_begins_so(tmp_path: Path) -> 
     assert offered(tmp_path, "report toy") == ["toys.example"]
 
 
+def test_a_name_or_a_domain_that_several_accounts_have_gives_way_to_their_ids(tmp_path: Path) -> None:
+    shared = "".join(f"C-{number},Acme,both.example,,\n" for number in (1, 2, 3))
+    configured(tmp_path, account=f"{ACCOUNTS}{shared}C-4,Acmena,own.example,,\nC-5,C-4,,,\n")
+    assert offered(tmp_path, "report Acm") == ["C-1", "C-2", "C-3", "Acmena"]
+    assert offered(tmp_path, "report both") == ["C-1", "C-2", "C-3"]
+    line = {"_TYPER_COMPLETE_ARGS": "account-health report Acm", "_TYPER_COMPLETE_FISH_ACTION": "get-args"}
+    told = asked(tmp_path, **{VARIABLE: "complete_fish"}, **line).stdout
+    assert told.splitlines() == ["C-1\tAcme", "C-2\tAcme", "C-3\tAcme", "Acmena\tC-4"]
+
+
+def test_every_offered_word_is_one_that_the_command_finds(tmp_path: Path) -> None:
+    rows = "C-1,Acme,acme.example,,\nC-2,ACME,other.example,,\nC-3,Borea,borea.example,,\nC-4,Borea2,borea.example,,\n"
+    configured(tmp_path, account=ACCOUNTS + rows)
+    words = {word for typed in ("", "A", "Bo", "ac", "bo") for word in offered(tmp_path, f"report {typed}")}
+    assert words == {"C-1", "C-2", "C-3", "C-4", "Borea", "Borea2", "acme.example"}
+    assert [word for word in sorted(words) if run("report", word, here=tmp_path).returncode != 0] == []
+
+
 def test_a_name_of_several_words_is_not_offered_for_the_shell_to_tear_apart(tmp_path: Path) -> None:
     rows = "A-1,Northpole Toys,,mid market,Ana\nA-2,Polaris,,smb,Bo Li\n"
     configured(tmp_path, account=ACCOUNTS + rows)

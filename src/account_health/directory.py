@@ -78,10 +78,7 @@ class Directory:
         Raises AccountNotFound with the nearest names, or AmbiguousAccount with the candidates. An exact id comes before
         a name, a name before a domain; parts of a name only suggest.
         """
-        if exact := self._by_id.get(text.strip()):
-            return exact
-        wanted = folded(text)
-        found = self._by_name.get(wanted) or self._with_domain(text)
+        found = self.fitting(text)
         if len(found) == 1:
             return found[0]
         if found:
@@ -91,7 +88,7 @@ class Directory:
                 say("Ask again with the id of the one you mean."),
                 [(e.id, e.name) for e in found],
             )
-        near = nearest(self.entries, wanted)
+        near = nearest(self.entries, folded(text))
         raise AccountNotFound(
             say("No account has this id, name or domain."),
             together(
@@ -100,6 +97,12 @@ class Directory:
             ),
             [e.name for e in near],
         )
+
+    def fitting(self, text: str) -> Sequence[Entry]:
+        """The accounts the text may mean: one by its exact id, else all of that name, else all of that domain."""
+        if exact := self._by_id.get(text.strip()):
+            return [exact]
+        return self._by_name.get(folded(text)) or self._with_domain(text)
 
     @cached_property
     def _by_id(self) -> Mapping[str, Entry]:

@@ -21,7 +21,7 @@ from account_health.language import languages
 
 if TYPE_CHECKING:
     from account_health.config import Config
-    from account_health.directory import Entry
+    from account_health.directory import Directory
     from account_health.policy import Policy
 
 Offer = tuple[str, str]
@@ -56,94 +56,104 @@ def _teach(command: Any) -> None:
 def _completer(offers: Callable[[Any, str], Iterable[Offer]]) -> Any:
     """What a parameter completes with; made by Typer for a command of one argument, since it says so nowhere else."""
 
-    def offer(ctx: Any, incomplete: str) -> list[Offer]:
+    def offered(ctx: Any, typed: str) -> list[Offer]:
         logging.disable()
         with suppress(Exception):  # whoever presses Tab wants a word or nothing, least of all a traceback
-            found = [(word, about) for word, about in offers(ctx, incomplete) if _ONE_WORD.fullmatch(word)]
+            found = [(word, about) for word, about in offers(ctx, typed) if _ONE_WORD.fullmatch(word)]
             return [(word, about if _HARMLESS.fullmatch(about) else "") for word, about in found]
         return []
 
-    app = typer.Typer(add_completion=False)
+    def complete(ctx: Any, typed: str) -> Any:
+        app = typer.Typer(add_completion=False)
 
-    @app.command()
-    def take(word: str = typer.Argument(autocompletion=offer)) -> str:
-        return word
+        @app.command()
+        def take(word: str = typer.Argument(autocompletion=lambda: offered(ctx, typed))) -> str:
+            return word
 
-    return typer.main.get_command(app).params[0].shell_complete
+        # Asked about what was typed, Typer would drop the ids that stand for a name which several accounts have.
+        return typer.main.get_command(app).params[0].shell_complete(ctx, "")
+
+    return complete
 
 
-def _accounts(ctx: Any, incomplete: str) -> Iterable[Offer]:
-    """Ids; where no id begins so, names or domains that do."""
-    entries = _entries(ctx)
+def _accounts(ctx: Any, typed: str) -> Iterable[Offer]:
+    """Ids; where no id begins so, names or domains that do, and for one that several accounts have all their ids."""
+    directory = _directory(ctx)
+    entries = directory.entries
     for words in (
-        [(entry.id, entry.name) for entry in entries],
-        [(entry.name, entry.id) for entry in entries],
-        [(domain, entry.name) for entry in entries for domain in entry.domains],
+        [(entry, entry.id, entry.name) for entry in entries],
+        [(entry, entry.name, entry.id) for entry in entries],
+        [(entry, domain, entry.name) for entry in entries for domain in entry.domains],
     ):
-        if found := [offer for offer in words if offer[0].startswith(incomplete)]:
-            return found
+        if begun := [(entry, word, about) for entry, word, about in words if word.startswith(typed)]:
+            return dict.fromkeys(
+                (word, about) if directory.fitting(word) == [entry] else (entry.id, entry.name)
+                for entry, word, about in begun
+            )
     return ()
 
 
-def _segments(ctx: Any, _: str) -> Iterable[Offer]:
-    return _plain(sorted({entry.segment for entry in _entries(ctx) if entry.segment}))
+def _segments(ctx: Any, typed: str) -> Iterable[Offer]:
+    return _begun(sorted({entry.segment for entry in _directory(ctx).entries if entry.segment}), typed)
 
 
-def _owners(ctx: Any, _: str) -> Iterable[Offer]:
-    return _plain(sorted({entry.owner for entry in _entries(ctx) if entry.owner}))
+def _owners(ctx: Any, typed: str) -> Iterable[Offer]:
+    return _begun(sorted({entry.owner for entry in _directory(ctx).entries if entry.owner}), typed)
 
 
-def _languages(_ctx: Any, _: str) -> Iterable[Offer]:
-    return _plain(languages())
+def _languages(_ctx: Any, typed: str) -> Iterable[Offer]:
+    return _begun(languages(), typed)
 
 
-def _vocabularies(ctx: Any, _: str) -> Iterable[Offer]:
-    return _plain(_policy(ctx).vocabularies)
+def _vocabularies(ctx: Any, typed: str) -> Iterable[Offer]:
+    return _begun(_policy(ctx).vocabularies, typed)
 
 
-def _flags(ctx: Any, _: str) -> Iterable[Offer]:
-    return [(key, flag.name) for key, flag in _policy(ctx).flags.items()]
+def _flags(ctx: Any, typed: str) -> Iterable[Offer]:
+    flags = _policy(ctx).flags
+    return [(key, flags[key].name) for key, _ in _begun(flags, typed)]
 
 
-def _bands(_ctx: Any, _: str) -> Iterable[Offer]:
+def _bands(_ctx: Any, typed: str) -> Iterable[Offer]:
     from account_health.search import BANDS
 
-    return _plain(BANDS)
+    return _begun(BANDS, typed)
 
 
-def _tiers(_ctx: Any, _: str) -> Iterable[Offer]:
+def _tiers(_ctx: Any, typed: str) -> Iterable[Offer]:
     from account_health.search import TIERS
 
-    return _plain(TIERS)
+    return _begun(TIERS, typed)
 
 
-def _statuses(ctx: Any, _: str) -> Iterable[Offer]:
+def _statuses(ctx: Any, typed: str) -> Iterable[Offer]:
     """The words of the named vocabulary, or of all of them; `none` takes a status back, and asks for its absence."""
     vocabularies = _policy(ctx).vocabularies
     named = ctx.params.get("vocabulary")
     chosen = [vocabularies[named]] if named in vocabularies else list(vocabularies.values())
-    return _plain(dict.fromkeys(entry.word for vocabulary in chosen for entry in vocabulary.words) | {"none": None})
+    words = [entry.word for vocabulary in chosen for entry in vocabulary.words]
+    return _begun(dict.fromkeys((*words, "none")), typed)
 
 
-def _sources(ctx: Any, _: str) -> Iterable[Offer]:
+def _sources(ctx: Any, typed: str) -> Iterable[Offer]:
     """What `init` can write the settings of; anywhere else, what inputs can come from."""
     if ctx.command.name == "init":
         from account_health.connectors.registry import available
 
-        return _plain(kind for kind in available() if kind not in {"demo", "files"})
+        return _begun((kind for kind in available() if kind not in {"demo", "files"}), typed)
     from account_health.fetched import SOURCES
 
-    return _plain(SOURCES)
+    return _begun(SOURCES, typed)
 
 
-def _kinds(_ctx: Any, _: str) -> Iterable[Offer]:
+def _kinds(_ctx: Any, typed: str) -> Iterable[Offer]:
     from account_health.health_changes import KINDS
 
-    return _plain(KINDS)
+    return _begun(KINDS, typed)
 
 
-def _plain(words: Iterable[str]) -> Iterable[Offer]:
-    return [(word, "") for word in words]
+def _begun(words: Iterable[str], typed: str) -> Iterable[Offer]:
+    return [(word, "") for word in words if word.startswith(typed)]
 
 
 OFFERED: Mapping[str, Callable[[Any, str], Iterable[Offer]]] = {
@@ -178,16 +188,18 @@ def _policy(ctx: Any) -> Policy:
     return load_policy(config.policy)
 
 
-def _entries(ctx: Any) -> list[Entry]:
-    async def in_time() -> list[Entry]:
+def _directory(ctx: Any) -> Directory:
+    from account_health.directory import Directory
+
+    async def in_time() -> Directory:
         with anyio.move_on_after(_LONGEST_WAIT):
             return await _listed(_config(ctx))
-        return []
+        return Directory(())
 
     return anyio.run(in_time)
 
 
-async def _listed(config: Config) -> list[Entry]:
+async def _listed(config: Config) -> Directory:
     """The accounts as sources at hand list them, else as they were last recorded; nobody is asked over a network."""
     from account_health.workspace import Workspace
 
@@ -196,14 +208,14 @@ async def _listed(config: Config) -> list[Entry]:
     both = zip(config.sources, workspace.sources.sources, strict=True)
     at_hand = tuple(source for source, connector in both if connector.fingerprint(instant) is not None)
     with suppress(AccountHealthError):
-        return list((await Workspace.open(replace(config, sources=at_hand), now).directory(instant)).entries)
+        return await Workspace.open(replace(config, sources=at_hand), now).directory(instant)
     return await _recorded(workspace)
 
 
-async def _recorded(workspace: Any) -> list[Entry]:
-    from account_health.directory import Entry
+async def _recorded(workspace: Any) -> Directory:
+    from account_health.directory import Directory, Entry
 
     if workspace.config.history.url is not None or not workspace.memory.exists:
-        return []
+        return Directory(())
     readings = await workspace.memory.ask(lambda store: store.all_at())
-    return [Entry(reading.account, "") for reading in readings]
+    return Directory([Entry(reading.account, "") for reading in readings])

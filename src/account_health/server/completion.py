@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 import re
 import sys
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -169,21 +168,17 @@ class _Accounts:
 
     @cached_property
     def _ready(self) -> Sequence[_Known]:
-        entries = self.directory.entries
-        owners = Counter(word for entry in entries for word in {folded(entry.id), folded(entry.name)})
-
         def finding(text: str, entry: Entry) -> str:
             """The text as it can be shown, if it finds this account and no other."""
             shown = visible(text, sys.maxsize)
-            is_its_own = shown == entry.id or owners[folded(shown)] == 1
-            return shown if is_its_own and 0 < len(shown) <= _ACCOUNT_CHARACTERS else ""
+            return shown if len(shown) <= _ACCOUNT_CHARACTERS and self.directory.fitting(shown) == [entry] else ""
 
         def known(entry: Entry) -> _Known:
             lines = _lines(map(folded, (entry.name, entry.id, *entry.domains)))
             groups = {kind: _grouped(getattr(entry, kind) or "") for kind in _GROUPS}
             return _Known(finding(entry.name, entry), finding(entry.id, entry), lines, groups)
 
-        return list(map(known, entries))
+        return list(map(known, self.directory.entries))
 
 
 class _Known(NamedTuple):
