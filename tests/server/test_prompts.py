@@ -20,6 +20,7 @@ from account_health.markup import visible
 from account_health.server import create_server
 from account_health.server.desk import Desk
 from account_health.server.prompts import prompts
+from account_health.server.strict_prompt import PromptServer
 from doors import CANARY, ERAS, clock, configured, demo_server, said, server_over
 from other_tongues import WIDE, unsaid
 from test_markup import OWN, corpus, structure
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from mcp.server import MCPServer
+    from mcp.server.mcpserver.prompts import Prompt as Made
     from mcp.types import Prompt
     from syrupy.assertion import SnapshotAssertion
 
@@ -147,6 +149,25 @@ async def test_every_prompt_is_listed_with_title_description_and_examples_for_it
     assert [text for text in described if "e.g. '" not in text] == []
 
 
+async def test_prompts_that_could_not_be_made_at_once_are_made_when_somebody_asks_again() -> None:
+    class Faltering(PromptServer):
+        """A server that fails once while it takes its prompts."""
+
+        left = 2
+
+        def add_prompt(self, prompt: Made) -> None:
+            """Takes the prompt, unless it is the second one ever."""
+            self.left -= 1
+            if not self.left:
+                raise RuntimeError(CANARY)
+            super().add_prompt(prompt)
+
+    server = Faltering("faltering")
+    with pytest.raises(RuntimeError):
+        await server.list_prompts()
+    assert [prompt.name for prompt in await server.list_prompts()] == [prompt.name for prompt in prompts()]
+
+
 @pytest.mark.parametrize("name", ORDERS)
 async def test_a_message_is_what_it_was_when_somebody_read_it(name: str, snapshot: SnapshotAssertion) -> None:
     async with Client(demo_server()) as client:
@@ -241,6 +262,15 @@ async def test_a_review_goes_on_where_the_record_begins_later(recorded: Config) 
     assert answer.is_error
     assert "from the next day on" in said(answer)
     assert "if the record begins later take that day" in text
+
+
+@pytest.mark.parametrize("name", [name for name, (_, _, named) in ORDERS.items() if "list_health_changes" in named])
+async def test_a_message_that_asks_for_the_past_goes_on_where_there_is_no_record_of_it(
+    client: Client, name: str
+) -> None:
+    text = await case(client, name)
+    assert re.search(r"[Ii]f there is (no record of the past|none),? say (so|that) and go on", text)
+    assert (await client.call_tool("list_health_changes", {"account": "northwind"})).is_error
 
 
 async def test_a_list_that_is_not_narrowed_says_nothing_of_narrowing(client: Client) -> None:

@@ -8,7 +8,7 @@ from typing import Annotated
 from mcp.server.mcpserver import Context
 from pydantic import Field
 
-from account_health.language import say
+from account_health.language import say, together
 from account_health.server.arguments import AccountArgument, Owner, Segment
 from account_health.server.desk import Desk
 from account_health.server.strict_prompt import Calls, StrictPrompt, message
@@ -168,11 +168,14 @@ def _plan_for_several(ask: Calls, owner: str, segment: str) -> str:
         [
             say("Call {call}.", call=ask.call("list_at_risk_accounts", owner=owner, segment=segment, limit=_PLANNED)),
             *_list_read(ask, owner, segment),
-            say(
-                "For each account listed call {score} and {changes}, with its `id` as `account`: its raised flags, "
-                "biggest losses and gaps, and what people have already set, acknowledged or snoozed.",
-                score=ask.call("score_account"),
-                changes=ask.call("list_health_changes"),
+            together(
+                say(
+                    "For each account listed call {score} and {changes}, with its `id` as `account`: its raised flags, "
+                    "biggest losses and gaps, and what people have already set, acknowledged or snoozed.",
+                    score=ask.call("score_account"),
+                    changes=ask.call("list_health_changes"),
+                ),
+                say("If there is no record of the past, say so and go on."),
             ),
             say(
                 "Write the plan in the order of the list: for each account the raised flags, the action made concrete "

@@ -110,9 +110,10 @@ class PromptServer(MCPServer[Desk]):
         from account_health.server.prompts import prompts
 
         if not self._has_made_prompts:
-            self._has_made_prompts = True
             for prompt in prompts():
                 self.add_prompt(prompt)
+            # Set last, so that what fails once is not missing for good.
+            self._has_made_prompts = True
         return await super().list_prompts()
 
     async def get_prompt(
