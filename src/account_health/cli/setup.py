@@ -24,7 +24,9 @@ from account_health.cli.asking import (
     now,
     save_bytes,
 )
-from account_health.errors import SourceError
+from account_health.cli.log import log_plainly
+from account_health.cli.serving import serve_on_port, serve_stdio
+from account_health.errors import CallerError, SourceError
 from account_health.language import count, say, together
 from account_health.terminal import aside, print_json, print_sources, write
 
@@ -140,6 +142,9 @@ def init(
     guarded(written, language)
 
 
+_HOST, _PORT = "127.0.0.1", 8765
+
+
 class Transport(StrEnum):
     """How clients reach the server."""
 
@@ -153,11 +158,12 @@ def serve(
         Transport, typer.Option("--transport", help="How clients connect: stdio, or http on a port of this machine.")
     ] = Transport.STDIO,
     host: Annotated[
-        str, typer.Option("--host", help="Address to listen on with --transport http; only loopback.")
-    ] = "127.0.0.1",
+        str, typer.Option("--host", help="Address to listen on over HTTP, only loopback; default: 127.0.0.1.")
+    ] = "",
     port: Annotated[
-        int, typer.Option("--port", min=0, max=65535, help="Port to listen on with --transport http; 0: any free one.")
-    ] = 8765,
+        int | None,
+        typer.Option("--port", min=0, max=65535, help="Port to listen on over HTTP, 0: any free one; default: 8765."),
+    ] = None,
     as_of: Annotated[
         str, typer.Option("--as-of", help="Day or instant to answer for unless a question names one; default: now.")
     ] = "",
@@ -166,21 +172,18 @@ def serve(
 ) -> None:
     """Run the MCP server: over standard input and output, or over HTTP."""
     from account_health.as_of import asked_instant
-    from account_health.server import create_server
 
     configure = configured(config, is_demo=is_demo)
 
     def served() -> None:
         if as_of:
             asked_instant(as_of, "UTC", now())
-        server = create_server(frozen(configure, as_of), now)
+        if transport is Transport.STDIO and (host or port is not None):
+            raise CallerError(say("--host and --port are for HTTP."), say("Add --transport http."))
+        log_plainly()
         if transport is Transport.STDIO:
-            server.run(transport="stdio")
-            return
-        from account_health.server.http import address, listening, serve_http
-
-        with listening(host, port) as listener:
-            aside(say("Serving at {address}. Ctrl-C ends it.", address=address(listener)))
-            serve_http(server, listener)
+            serve_stdio(frozen(configure, as_of))
+        else:
+            serve_on_port(frozen(configure, as_of), host or _HOST, _PORT if port is None else port)
 
     guarded(served)

@@ -7,9 +7,10 @@ session keep one, because only through it can a person be asked; a question of t
 from __future__ import annotations
 
 import os
+import re
 import socket
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
@@ -17,7 +18,8 @@ from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 from mcp.server.transport_security import TransportSecuritySettings
 from starlette.applications import Starlette
 from starlette.datastructures import Headers
-from starlette.responses import JSONResponse
+from starlette.middleware import Middleware
+from starlette.responses import JSONResponse, PlainTextResponse
 from starlette.routing import Route
 
 from account_health.borrowed import why
@@ -28,16 +30,19 @@ if TYPE_CHECKING:
     from mcp.server import MCPServer
     from mcp.server.streamable_http import EventStore
     from starlette.requests import Request
-    from starlette.types import Receive, Scope, Send
+    from starlette.types import ASGIApp, Receive, Scope, Send
 
     from account_health.server.desk import Desk
 
 PATH = "/mcp"
 HEALTH_PATH = "/healthz"
 _LOCAL_NAMES = ("127.0.0.1", "localhost", "[::1]")
-_SESSIONS = 1000
+SESSIONS = 1000
 """Sessions of the older era at once, about 38 KB each; the SDK closes one that was idle for half an hour."""
-_CONNECTIONS = 1000
+CONNECTIONS = 1000
+"""Connections at once; more are refused with 503."""
+_FILES = 4096
+"""What a process may have open, where the system lets it: connections need one each, and the rest must not starve."""
 _GRACE_SECONDS = 3
 """How long a server that was told to stop waits for answers under way."""
 
@@ -57,19 +62,45 @@ class _Eras:
         await manager.handle_request(scope, receive, send)
 
 
-def http_app(server: MCPServer[Desk], *, events: EventStore | None = None, retry_ms: int | None = None) -> Starlette:
+class _Guard:
+    """Lets through only requests to this machine's own names and from its own pages, whatever they ask for.
+
+    A web page from elsewhere could else reach the server through the browser of whoever looks at it. What was refused
+    is not logged: it is anybody's text.
+    """
+
+    def __init__(self, app: ASGIApp, host: str) -> None:
+        self._app = app
+        known = "|".join(re.escape(name) for name in {*_LOCAL_NAMES, _named(host)})
+        self._hosts = re.compile(rf"(?:{known})(?::\d{{1,5}})?", re.IGNORECASE)
+        self._origins = re.compile(rf"http://(?:{known})(?::\d{{1,5}})?", re.IGNORECASE)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        refusal = self._refusal(Headers(scope=scope)) if scope["type"] == "http" else None
+        await (refusal or self._app)(scope, receive, send)
+
+    def _refusal(self, headers: Headers) -> PlainTextResponse | None:
+        hosts, origins = headers.getlist("host"), headers.getlist("origin")
+        if len(hosts) != 1 or not self._hosts.fullmatch(hosts[0]):
+            return PlainTextResponse("This server answers to the names of this machine only.", 421)
+        if not all(map(self._origins.fullmatch, origins)):
+            return PlainTextResponse("This server answers to pages of this machine only.", 403)
+        return None
+
+
+def http_app(
+    server: MCPServer[Desk], host: str = "127.0.0.1", *, events: EventStore | None = None, retry_ms: int | None = None
+) -> Starlette:
     """The server as an ASGI application: `/mcp` for clients, `/healthz` for whoever watches the process.
 
-    Only requests to this machine's own names and from its own pages are answered, so that no web page elsewhere can
-    reach it through a browser: 421 for another Host, 403 for another Origin. `events` and `retry_ms` let a broken
-    stream of the older era be taken up again.
+    Only requests to `host` or this machine's own names, and from its own pages, are answered: 421 for another Host, 403
+    for another Origin. `events` and `retry_ms` let a broken stream of the older era be taken up again, which `serve`
+    does not offer and a judge of the protocol asks for.
     """
-    security = TransportSecuritySettings(
-        allowed_hosts=[*_LOCAL_NAMES, *(f"{name}:*" for name in _LOCAL_NAMES)],
-        allowed_origins=[f"http://{name}{port}" for name in _LOCAL_NAMES for port in ("", ":*")],
-    )
+    # The guard has looked at names and pages before.
+    security = TransportSecuritySettings(enable_dns_rebinding_protection=False)
     server.streamable_http_app(
-        event_store=events, retry_interval=retry_ms, transport_security=security, max_sessions=_SESSIONS
+        event_store=events, retry_interval=retry_ms, transport_security=security, max_sessions=SESSIONS
     )
     sessions = server.session_manager
     alone = StreamableHTTPSessionManager(sessions.app, stateless=True, security_settings=security)
@@ -83,7 +114,9 @@ def http_app(server: MCPServer[Desk], *, events: EventStore | None = None, retry
         return JSONResponse({"status": "ok", "version": server.version})
 
     routes = [Route(HEALTH_PATH, health, methods=["GET"]), Route(PATH, _Eras(sessions, alone))]
-    return Starlette(routes=routes, lifespan=running)
+    app = Starlette(routes=routes, lifespan=running, middleware=[Middleware(_Guard, host)])
+    app.router.redirect_slashes = False
+    return app
 
 
 def listening(host: str, port: int) -> socket.socket:
@@ -124,19 +157,37 @@ def _is_loopback(host: str) -> bool:
 def address(listener: socket.socket) -> str:
     """Where clients find the server that listens on this socket."""
     host, port = listener.getsockname()[:2]
-    return f"http://{f'[{host}]' if ':' in host else host}:{port}{PATH}"
+    return f"http://{_named(host)}:{port}{PATH}"
+
+
+def _named(host: str) -> str:
+    """The host as it stands in addresses."""
+    return f"[{host}]" if ":" in host else host
 
 
 def serve_http(server: MCPServer[Desk], listener: socket.socket) -> None:
     """Serves until the process is told to stop; streams that are open then end within seconds."""
     import uvicorn
 
+    _allow_files()
     settings = uvicorn.Config(
-        http_app(server),
+        http_app(server, listener.getsockname()[0]),
+        log_config=None,
         log_level="warning",
         access_log=False,
         ws="none",
-        limit_concurrency=_CONNECTIONS,
+        limit_concurrency=CONNECTIONS,
         timeout_graceful_shutdown=_GRACE_SECONDS,
     )
     uvicorn.Server(settings).run(sockets=[listener])
+
+
+def _allow_files() -> None:
+    """Raises what the process may have open as far as the system lets it; Windows has no such limit."""
+    with suppress(ImportError, OSError, ValueError):
+        import resource
+
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        wanted = _FILES if hard == resource.RLIM_INFINITY else min(hard, _FILES)
+        if soft != resource.RLIM_INFINITY and soft < wanted:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
