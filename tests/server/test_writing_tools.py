@@ -234,7 +234,10 @@ async def test_anything_but_a_yes_writes_nothing(
 
 
 @pytest.mark.parametrize("era", ERAS)
-@pytest.mark.parametrize("content", [None, {}, {"write": CANARY}, {"yes": True}])
+@pytest.mark.parametrize(
+    "content",
+    [None, {}, {"write": CANARY}, {"write": "yes"}, {"write": "true"}, {"write": 1}, {"write": 1.0}, {"yes": True}],
+)
 async def test_a_yes_that_cannot_be_read_writes_nothing(
     era: Any, content: dict[str, Any] | None, recorded_copy: Config
 ) -> None:

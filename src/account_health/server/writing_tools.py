@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from mcp.server.mcpserver import AcceptedElicitation, Context, Elicit, ElicitationResult, Resolve
 from mcp.types import CallToolResult
-from pydantic import BaseModel, Field, create_model
+from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from account_health.chronicle import Phase
 from account_health.errors import CallerError
@@ -46,6 +46,9 @@ Until = Annotated[str, Field(max_length=40, description="Last day it is snoozed,
 
 class Confirmation(BaseModel):
     """What a person is asked."""
+
+    # The form says boolean: a word or a number in its place is no consent, whatever it looks like.
+    model_config = ConfigDict(strict=True)
 
     write: bool
 
