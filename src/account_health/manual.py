@@ -6,7 +6,7 @@ import builtins
 import inspect
 import json
 import typing
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from enum import StrEnum
@@ -96,7 +96,7 @@ def manual() -> str:
         demo_day=DEMO_DAY,
         resources=_resources(),
         prompts=prompts(),
-        answers=[(part, list(items(part))) for part in _parts(roots)],
+        answers=_answers([root for root in roots if root]),
         commands=list(_commands(typer.main.get_command(app), NAME)),
         exit_codes=sorted((code, inspect.getdoc(kind)) for kind, code in EXIT_CODES.items()),
         config=config,
@@ -227,10 +227,34 @@ def _categories(connectors: Sequence[Connector]) -> Iterator[tuple[str, Source, 
         yield f"~~{lower_first(source_name(source))}~~", source, tables, serving
 
 
-def _parts(roots: Sequence[type[BaseModel] | None]) -> list[type[BaseModel]]:
+def _answers(roots: Sequence[type[BaseModel]]) -> list[tuple[type[BaseModel], list[tuple[Item, str]]]]:
+    """Each part of the answers, its fields, and when each of them is there."""
+    left_out = {found for root in roots for found in _left_out(root, getattr(root, "beside_the_point", {}))}
+
+    def presence(part: type[BaseModel], field: Item) -> str:
+        if (part, field.name) in left_out:
+            return "detailed only" if field.default else "detailed only, when it applies"
+        return "always" if field.default else "when it applies"
+
+    return [(part, [(field, presence(part, field)) for field in items(part)]) for part in _parts(roots)]
+
+
+def _left_out(model: type[BaseModel], excluded: Mapping[str, Any] | set[str]) -> Iterator[tuple[type[BaseModel], str]]:
+    """Part and field of all that a concise answer does without; `excluded` is as pydantic takes it."""
+    for name in excluded:
+        field = model.model_fields[name]
+        inner = excluded[name] if isinstance(excluded, Mapping) else True
+        if inner is True:
+            yield model, field.serialization_alias or name
+        else:
+            for part in _models(field.annotation):
+                yield from _left_out(part, inner["__all__"])
+
+
+def _parts(roots: Sequence[type[BaseModel]]) -> list[type[BaseModel]]:
     """The answers and every part of them, each once, a part after what it is first used in."""
     found: dict[type[BaseModel], None] = {}
-    for root in filter(None, roots):
+    for root in roots:
         if root not in found:
             found[root] = None
             inner = [model for field in root.model_fields.values() for model in _models(field.annotation)]

@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Literal, NamedTuple, Self
 from pydantic import Field
 
 from account_health.chronicle import Change, FlagPhase, ManualStatus, StatusWord
-from account_health.language import say
+from account_health.language import count, figure
 from account_health.published import Published
 
 SCHEMA_VERSION: Literal["1.0"] = "1.0"
@@ -267,8 +267,17 @@ class Assessment(Published):
     }
 
     def concisely(self) -> Self:
-        """The same without neutral factors and clear flags, and a notice that says so."""
-        left_out = say("Concise: without neutral factors, clear flags, evidence and inputs.")
+        """The same without neutral factors and clear flags; a notice says so, with the points that are left out."""
+        neutral = [factor for factor in self.factors if factor.direction is Direction.NEUTRAL]
+        left_out = count(
+            "Concise: without {n} neutral factor ({earned} points earned, {lost} lost), clear flags, evidence and "
+            "inputs.",
+            "Concise: without {n} neutral factors ({earned} points earned, {lost} lost), clear flags, evidence and "
+            "inputs.",
+            len(neutral),
+            earned=figure(sum(factor.earned or 0 for factor in neutral), 1),
+            lost=figure(sum(factor.lost or 0 for factor in neutral), 1),
+        )
         kept = {
             "factors": tuple(factor for factor in self.factors if factor.direction is not Direction.NEUTRAL),
             "flags": tuple(flag for flag in self.flags if flag.state is not FlagState.CLEAR),

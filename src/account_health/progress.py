@@ -12,16 +12,15 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 
 Listener = Callable[[float, float | None, str | None], Awaitable[None]]
-"""Is told how many steps are done, how many there are, and what was done."""
+"""Is told how many steps are done, how many there are (None: nobody knows yet), and what was done."""
 
 
 @dataclass
 class _Course:
-    """One call on its way; steps become known as they come up, and what is done never becomes less."""
+    """One call on its way. How many steps there are is known only once they are done: a source may need several."""
 
     listener: Listener
     done: int = 0
-    total: int = 0
 
 
 _COURSE: ContextVar[_Course | None] = ContextVar("course", default=None)
@@ -39,12 +38,8 @@ def heard_by(listener: Listener) -> Iterator[None]:
 
 @asynccontextmanager
 async def step(note: str) -> AsyncIterator[None]:
-    """A step ahead from its beginning on, and done at its end, unless it failed; `note` says what was done."""
-    course = _COURSE.get()
-    if course is None:
-        yield
-        return
-    course.total += 1
+    """A step that is done at its end, unless it failed; `note` says what was done."""
     yield
-    course.done += 1
-    await course.listener(course.done, course.total, note)
+    if course := _COURSE.get():
+        course.done += 1
+        await course.listener(course.done, None, note)

@@ -6,16 +6,16 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from mcp import Client
 from mcp.types import CallToolResult, ResourceLink, TextContent
 
+from account_health.errors import CallerError
 from account_health.server.limits import MOST_BYTES, answer, cut_text, weight, within_limits
 from doors import ERAS, configured, said, server_over
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
 pytestmark = pytest.mark.anyio
@@ -133,14 +133,36 @@ def json_values() -> st.SearchStrategy[Any]:
     )
 
 
-def lists_of(node: Any) -> Iterator[list[Any]]:
-    if isinstance(node, list):
-        yield node
-    for item in node.values() if isinstance(node, dict) else node if isinstance(node, list) else ():
-        yield from lists_of(item)
+CUT: dict[str, Any] = {
+    "many rows": {"rows": [{"text": "long " * 500} for _ in range(100)], "notices": ["kept"]},
+    "signs that travel as several": {"rows": ["\u0001" * 50 for _ in range(2_000)]},
+    "huge notices": {"notices": ["x" * 2_000 for _ in range(100)]},
+}
+REFUSED: dict[str, Any] = {
+    "one text": {"text": "x" * 400_000},
+    "many fields": {f"field {number}": "x" * 50 for number in range(5_000)},
+    "lists of one": {"rows": [["x" * 100_000]]},
+    "many lists of two": {f"list {number}": ["x" * 20, "y" * 20] for number in range(3_000)},
+}
 
 
-@given(st.dictionaries(st.sampled_from(["a", "b", "notices"]), st.lists(json_values(), max_size=300), max_size=3))
+@pytest.mark.parametrize("facts", CUT.values(), ids=CUT)
+def test_lists_of_any_shape_are_cut_until_they_fit(facts: dict[str, Any]) -> None:
+    cut = within_limits(answer(facts))
+    assert weight(cut) <= MOST_BYTES
+    assert cut.structured_content
+    assert cut.structured_content["notices"][-1].startswith("Shortened to 100 KB: ")
+    assert " of " in cut.structured_content["notices"][-1]
+
+
+@pytest.mark.parametrize("facts", REFUSED.values(), ids=REFUSED)
+def test_what_has_no_part_worth_having_is_refused_with_what_to_do(facts: dict[str, Any]) -> None:
+    with pytest.raises(CallerError, match=r"The answer would be larger than 100 KB\. Ask for less"):
+        within_limits(answer(facts))
+
+
+@settings(max_examples=50, suppress_health_check=[HealthCheck.data_too_large, HealthCheck.too_slow])
+@given(st.dictionaries(st.sampled_from(["a", "b", "notices"]), st.lists(json_values(), max_size=100), max_size=3))
 def test_whatever_is_cut_fits_stays_whole_json_and_says_what_was_cut(facts: dict[str, Any]) -> None:
     facts |= {"notices": [], "many": [{"text": "long " * 500} for _ in range(100)]}
     cut = within_limits(answer(facts))
@@ -149,9 +171,21 @@ def test_whatever_is_cut_fits_stays_whole_json_and_says_what_was_cut(facts: dict
     assert isinstance(block, TextContent)
     assert json.loads(block.text) == cut.structured_content
     assert cut.structured_content
-    assert cut.structured_content["notices"][-1].startswith("Shortened to 100 KB: ")
     assert "many (" in cut.structured_content["notices"][-1]
-    assert max(map(len, lists_of(cut.structured_content)), default=0) <= max(map(len, lists_of(facts)))
+
+
+@given(st.text(st.characters(codec="utf-8"), min_size=1, max_size=40), st.integers(1, 60_000))
+def test_a_text_of_any_signs_is_cut_to_what_travels(text: str, times: int) -> None:
+    cut = cut_text(text * times)
+    assert len(json.dumps(cut, ensure_ascii=False).encode()) <= MOST_BYTES
+    assert cut == text * times or cut.endswith("\n\nShortened to 100 KB: this text.\n".removeprefix("\n"))
+
+
+async def test_links_are_weighed_as_they_travel(tmp_path: Path) -> None:
+    wide = "".join(f"{'漢' * 150}{number:05},Wide\n" for number in range(100))
+    async with Client(server_over(configured(tmp_path, account=f"account_id,name\n{wide}"))) as client:
+        for result in await pages(client, "find_accounts", limit=100):
+            assert bytes_of(result) <= MOST_BYTES
 
 
 def test_an_answer_that_fits_is_left_as_it_is() -> None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from mcp.types import CallToolResult, TextContent
+from mcp.types import CallToolResult, ResourceLink, TextContent
 
+from account_health.errors import CallerError
 from account_health.language import figure, say
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from mcp.types import ContentBlock
 
@@ -19,6 +20,10 @@ MOST_BYTES = 100_000
 _NOTICES = "notices"
 _ROOM = 1_000
 """For what is said about the cut."""
+_TRIED = 50
+"""Lists that are cut at most; what has more of them is no answer of which a part is worth having."""
+_NAMED = 5
+"""Lists of which it is said how much of them is left."""
 
 
 def compact(facts: Any) -> str:
@@ -38,9 +43,9 @@ def answer(facts: dict[str, Any], links: tuple[ContentBlock, ...] = ()) -> CallT
 
 
 def within_limits(result: CallToolResult) -> CallToolResult:
-    """The result, cut until it fits: of data the longest lists, of text its end; a notice or a last line says what.
+    """The result, cut until it fits: of data the longest lists, of text its end; a last notice says what.
 
-    What only the host reads goes first.
+    What only the host reads goes first. Raises CallerError for data of which nothing can be cut.
     """
     if fits(result):
         return result
@@ -56,11 +61,13 @@ def within_limits(result: CallToolResult) -> CallToolResult:
 
 def cut_text(text: str) -> str:
     """The text, or as many of its first lines as fit, and a last one that says that it was cut."""
-    if len(text.encode()) <= MOST_BYTES:
+    if _travelling(text) <= MOST_BYTES:
         return text
-    kept = text.encode()[: MOST_BYTES - _ROOM].decode(errors="ignore")
+    kept = text
+    while _travelling(kept) > MOST_BYTES - _ROOM:
+        kept = kept[: len(kept) * (MOST_BYTES - _ROOM) // _travelling(kept)]
     kept = kept[: kept.rfind("\n") + 1] or kept
-    told = _shortened(say("this text"))
+    told = _shortened([say("this text")])
     return f"{kept}\n{told}\n"
 
 
@@ -69,42 +76,52 @@ def fits(result: CallToolResult) -> bool:
     return _surely_fits(result) or weight(result) <= MOST_BYTES
 
 
+def _travelling(text: str) -> int:
+    """Bytes of a text in a JSON message."""
+    return len(compact(text).encode())
+
+
 def _surely_fits(result: CallToolResult) -> bool:
     """Whether it is too small to be worth weighing: text doubles at most when escaped, and stands for the data too."""
     texts = [len(block.text.encode()) for block in result.content if isinstance(block, TextContent)]
+    links = [len(block.uri) + 4 * len(block.name) for block in result.content if isinstance(block, ResourceLink)]
     others = _ROOM * (1 + len(result.content) - len(texts))
     for_host = len(compact(result.meta).encode()) if result.meta else 0
-    return 3 * sum(texts) + others + for_host <= MOST_BYTES
+    return 3 * sum(texts) + sum(links) + others + for_host <= MOST_BYTES
 
 
 def _cut(facts: dict[str, Any], links: tuple[ContentBlock, ...]) -> dict[str, Any]:
-    """The facts with their longest lists halved, again and again until they fit."""
+    """The facts with their longest lists halved until they fit; raises CallerError if that does not help soon."""
     facts = json.loads(compact(facts))
     there: dict[int, tuple[str, list[Any], int]] = {}
-    while weight(answer(facts, links)) > MOST_BYTES - _ROOM:
-        name, longest = max(_lists(facts), key=lambda found: len(compact(found[1])), default=("", []))
-        if len(longest) < 2:  # noqa: PLR2004 - a list of one cannot be halved
-            break
+    while weight(answer(facts, links)) > MOST_BYTES - 3 * _ROOM:
+        longer = [found for found in _lists(facts) if len(found[1]) > 1]
+        if not longer or len(there) > _TRIED:
+            raise CallerError(
+                say("The answer would be larger than {kilobytes} KB.", kilobytes=MOST_BYTES // 1000),
+                say("Ask for less, e.g. for one account or one source."),
+            )
+        name, longest = max(longer, key=lambda found: len(compact(found[1])))
         there.setdefault(id(longest), (name, longest, len(longest)))
         del longest[len(longest) // 2 :]
     parts = [
         say("{name} ({n} of {total})", name=name, n=figure(len(kept)), total=figure(total))
         for name, kept, total in there.values()
     ]
-    return facts | {_NOTICES: [*facts.get(_NOTICES, []), _shortened(", ".join(parts))]}
+    return facts | {_NOTICES: [*facts.get(_NOTICES, []), _shortened(parts)]}
 
 
 def _lists(node: Any, name: str = "") -> Iterator[tuple[str, list[Any]]]:
-    """Every list inside, with the name of its field; what is said about the answer is not cut."""
+    """Every list inside, with the name of its field."""
     if isinstance(node, dict):
         for key, value in node.items():
-            if key != _NOTICES:
-                yield from _lists(value, key)
+            yield from _lists(value, key)
     elif isinstance(node, list):
         yield name, node
         for item in node:
             yield from _lists(item, name)
 
 
-def _shortened(parts: str) -> str:
-    return say("Shortened to {kilobytes} KB: {parts}.", kilobytes=MOST_BYTES // 1000, parts=parts)
+def _shortened(parts: Sequence[str]) -> str:
+    shown = [*parts[:_NAMED], *(["…"] if len(parts) > _NAMED else [])]
+    return say("Shortened to {kilobytes} KB: {parts}.", kilobytes=MOST_BYTES // 1000, parts=", ".join(shown))

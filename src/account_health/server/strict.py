@@ -16,7 +16,7 @@ from mcp.types import CallToolResult, InputRequiredResult
 from pydantic import ValidationError
 
 from account_health.borrowed import borrowed
-from account_health.errors import AccountHealthError, AmbiguousAccount
+from account_health.errors import AccountHealthError, AmbiguousAccount, CallerError
 from account_health.language import Language, UnknownLanguage, count, language, languages, say, speaking
 from account_health.markup import visible
 from account_health.progress import heard_by
@@ -123,7 +123,7 @@ class StrictTool(Tool):
                     return within_limits(result) if isinstance(result, CallToolResult) else result
                 except ToolError as err:
                     raise self._told(err) from err.__cause__
-                except AmbiguousAccount as err:
+                except CallerError as err:
                     raise ToolError(err.sentence) from err
 
     async def _answer(self, arguments: dict[str, Any], context: Any, convert_result: bool) -> Any:
