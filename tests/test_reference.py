@@ -11,7 +11,7 @@ import sys
 import tomllib
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args, get_origin
 
 import anyio
 import duckdb
@@ -35,6 +35,7 @@ from account_health.server import create_server
 from account_health.server.tools import tools
 from account_health.settings_form import example_settings
 from account_health.tables import TABLES, Row, allowed_words, columns, required_columns
+from account_health.testing import Serving, calling
 from given import AS_OF
 
 if TYPE_CHECKING:
@@ -212,6 +213,42 @@ def test_the_page_names_every_field_of_every_answer() -> None:
         expected |= _objects(model.model_json_schema(), model.__name__)
     section = _section("## Answers")
     assert {part: list(_rows(_section(f"### {part}", section))) for part in _headings(section)} == expected
+
+
+def _told(model: type[BaseModel], node: dict[str, Any]) -> Iterator[tuple[str, set[str]]]:
+    """Every part of an answer: its name on the page, and the fields it has."""
+    yield model.__name__, set(node)
+    for name, field in model.model_fields.items():
+        kinds = {field.annotation, *get_args(field.annotation)}
+        inner = [kind for kind in kinds if inspect.isclass(kind) and issubclass(kind, BaseModel)]
+        value = node.get(field.serialization_alias or name)
+        if isinstance(value, dict):
+            children = list(value.values()) if get_origin(field.annotation) is dict else [value]
+        else:
+            children = value if isinstance(value, list) else []
+        for kind in inner:
+            for child in children:
+                yield from _told(kind, child)
+
+
+@pytest.mark.parametrize("tool", ["score_account", "fetch_inputs", "list_at_risk_accounts"])
+def test_the_page_says_which_fields_a_concise_answer_does_without(tool: str, tmp_path: Path) -> None:
+    present = {
+        part: {name: row[1] for name, row in _rows(_section(f"### {part}", _section("## Answers"))).items()}
+        for part in _headings(_section("## Answers"))
+    }
+    model = next(one.fn_metadata.output_model for one in tools() if one.name == tool)
+    about = {} if tool == "list_at_risk_accounts" else {"account": "northwind"}
+    assert model
+    with calling(Serving().connected(tmp_path)) as server:
+        whole = list(_told(model, server.call(tool, **about).data))
+        brief = list(_told(model, server.call(tool, **about, response_format="concise").data))
+    for part, fields in whole:
+        assert {name for name, when in present[part].items() if when in {"always", "detailed only"}} <= fields, part
+    for part, fields in brief:
+        assert {name for name, when in present[part].items() if when == "always"} <= fields, part
+        assert [name for name in fields if present[part][name].startswith("detailed only")] == [], part
+    assert any(when.startswith("detailed only") for part, _ in brief for when in present[part].values())
 
 
 def _command_names(owner: Typer = app, prefix: str = "account-health ") -> list[str]:

@@ -239,16 +239,15 @@ def _answers(roots: Sequence[type[BaseModel]]) -> list[tuple[type[BaseModel], li
     return [(part, [(field, presence(part, field)) for field in items(part)]) for part in _parts(roots)]
 
 
-def _left_out(model: type[BaseModel], excluded: Mapping[str, Any] | set[str]) -> Iterator[tuple[type[BaseModel], str]]:
+def _left_out(model: type[BaseModel], excluded: Any) -> Iterator[tuple[type[BaseModel], str]]:
     """Part and field of all that a concise answer does without; `excluded` is as pydantic takes it."""
     for name in excluded:
         field = model.model_fields[name]
-        inner = excluded[name] if isinstance(excluded, Mapping) else True
-        if inner is True:
+        if not isinstance(excluded, Mapping) or excluded[name] is True:
             yield model, field.serialization_alias or name
         else:
             for part in _models(field.annotation):
-                yield from _left_out(part, inner["__all__"])
+                yield from _left_out(part, excluded[name]["__all__"])
 
 
 def _parts(roots: Sequence[type[BaseModel]]) -> list[type[BaseModel]]:
