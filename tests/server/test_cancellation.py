@@ -14,7 +14,7 @@ import pytest
 
 from doors import Wire, wired
 from holding import FREE, HELD, PATIENCE, billing
-from server.test_http import HEADERS, LEGACY, MODERN, question, served
+from over_http import HEADERS, LEGACY, MODERN, question, served
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable

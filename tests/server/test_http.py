@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import re
-import signal
 import socket
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-import anyio
 import httpx2
 import pytest
 from mcp import Client
@@ -20,7 +17,8 @@ from account_health.config import DEMO
 from account_health.errors import CallerError
 from account_health.server import create_server
 from account_health.server.http import address, http_app, listening
-from doors import COMMAND, DAY, ERAS, PATIENCE, configured, environment, run, said
+from doors import DAY, ERAS, configured, run, said
+from over_http import HEADERS, LEGACY, MODERN, question, served
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -30,9 +28,6 @@ if TYPE_CHECKING:
     from mcp.types import ElicitRequestParams
 
 pytestmark = pytest.mark.anyio
-
-LEGACY, MODERN = "2025-11-25", "2026-07-28"
-HEADERS = {"content-type": "application/json", "accept": "application/json, text/event-stream"}
 
 
 @asynccontextmanager
@@ -44,38 +39,6 @@ async def in_process() -> AsyncIterator[httpx2.AsyncClient]:
         httpx2.AsyncClient(transport=httpx2.ASGITransport(app=app), base_url="http://127.0.0.1:8765") as client,
     ):
         yield client
-
-
-@asynccontextmanager
-async def served(*arguments: str, here: Path) -> AsyncIterator[str]:
-    """The address of a server process over HTTP, which is asked to end afterwards and does so in peace."""
-    command = [*COMMAND, "serve", "--transport", "http", "--port", "0", *arguments]
-    async with await anyio.open_process(command, cwd=here, env=environment(here), stdin=None, stdout=None) as process:
-        assert process.stderr
-        try:
-            with anyio.fail_after(PATIENCE):
-                line = (await process.stderr.receive()).decode()
-            (url,) = re.findall(r"http://\S+/mcp", line)
-            yield url
-            process.terminate()
-            with anyio.fail_after(PATIENCE):
-                assert await process.wait() in {0, -signal.SIGTERM}
-        finally:
-            if process.returncode is None:
-                process.kill()
-
-
-def question(name: str, arguments: dict[str, Any], version: str) -> dict[str, Any]:
-    """A call of a tool by itself, without a session."""
-    params: dict[str, Any] = {"name": name, "arguments": arguments}
-    headers = HEADERS | {"mcp-protocol-version": version}
-    if version == MODERN:
-        params["_meta"] = {
-            "io.modelcontextprotocol/protocolVersion": version,
-            "io.modelcontextprotocol/clientCapabilities": {},
-        }
-        headers |= {"mcp-method": "tools/call", "mcp-name": name}
-    return {"json": {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}, "headers": headers}
 
 
 @pytest.mark.parametrize("era", ERAS)
