@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import json
+import shutil
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+import anyio
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from mcp import Client
 from mcp.types import CallToolResult, ResourceLink, TextContent
 
+from account_health.config import load_config
 from account_health.errors import CallerError
+from account_health.recording import record_all
 from account_health.server.limits import MOST_BYTES, answer, cut_text, weight, within_limits
-from doors import ERAS, configured, said, server_over
+from account_health.workspace import Workspace
+from doors import ERAS, NOW, configured, said, server_over
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,6 +30,7 @@ ACCOUNTS = 120
 RICH = 150
 """Rows of the first account in each of its tables."""
 DAY = "2026-11-20"
+BEFORE = datetime(2026, 7, 1, 9, tzinfo=UTC)
 
 
 def lines(header: str, *rows: str) -> str:
@@ -62,6 +69,23 @@ def crowd(tmp_path_factory: pytest.TempPathFactory) -> Path:
             ),
         ),
     )
+
+
+@pytest.fixture(scope="module")
+def remembered(crowd: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same accounts, recorded twice: on a day on which they were quiet, and on one on which all have flags."""
+    path = tmp_path_factory.mktemp("remembered") / crowd.name
+    shutil.copytree(crowd.parent, path.parent, dirs_exist_ok=True)
+    with path.open("a", encoding="utf-8") as configuration:
+        configuration.write('[history]\npath = "history.sqlite"\n')
+    for day in (BEFORE, NOW):
+        anyio.run(recorded, path, day)
+    return path
+
+
+async def recorded(path: Path, day: datetime) -> None:
+    """Records all accounts as they stood."""
+    await record_all(Workspace.open(load_config(path), lambda: day), "tester", lambda _done, _total: None)
 
 
 def bytes_of(result: Any) -> int:
@@ -103,25 +127,38 @@ async def test_rows_that_do_not_fit_are_counted_and_the_answer_says_how_many_it_
     assert result.structured_content["notices"] == [f"Only {len(tickets['rows'])} at a time fit into 100 KB."]
 
 
+ASKED: dict[str, dict[str, Any]] = {
+    "find_accounts": {"limit": 100},
+    "fetch_inputs": {"account": "A-001", "limit": 100},
+    "score_account": {"account": "A-000"},
+    "render_health_summary": {"account": "A-000"},
+    "score_supplied_inputs": {"metrics": {"nps_latest": 2}, "account_name": "W" * 200},
+    "check_sources": {},
+    "list_at_risk_accounts": {"limit": 100},
+    "get_portfolio_health": {},
+    "explain_change": {"account": "A-000", "since": f"{BEFORE:%Y-%m-%d}"},
+    "list_health_changes": {"limit": 100},
+}
+"""Every tool that reads, asked for as much as it gives."""
+
+
 @pytest.mark.parametrize("era", ERAS)
-@pytest.mark.parametrize(
-    ("tool", "arguments"),
-    [
-        ("find_accounts", {"limit": 100}),
-        ("fetch_inputs", {"account": "A-001", "limit": 100}),
-        ("score_account", {"account": "A-000"}),
-        ("render_health_summary", {"account": "A-000"}),
-        ("score_supplied_inputs", {"metrics": {"nps_latest": 2}, "account_name": "W" * 200}),
-        ("check_sources", {}),
-        ("list_at_risk_accounts", {"limit": 100}),
-        ("get_portfolio_health", {}),
-    ],
-)
-async def test_no_tool_answers_with_more(era: Any, tool: str, arguments: dict[str, Any], crowd: Path) -> None:
-    async with Client(server_over(crowd), mode=era) as client:
-        result = await client.call_tool(tool, {**arguments, "as_of": DAY})
+@pytest.mark.parametrize("tool", ASKED)
+async def test_no_tool_answers_with_more(era: Any, tool: str, remembered: Path) -> None:
+    async with Client(server_over(remembered), mode=era) as client:
+        assert {listed.name for listed in (await client.list_tools()).tools} == set(ASKED)
+        day = {} if tool == "list_health_changes" else {"as_of": DAY}
+        result = await client.call_tool(tool, {**ASKED[tool], **day})
     assert not result.is_error, said(result)
     assert bytes_of(result) <= MOST_BYTES
+
+
+async def test_what_happened_to_many_accounts_is_a_page_that_says_how_to_go_on(remembered: Path) -> None:
+    async with Client(server_over(remembered)) as client:
+        found = await pages(client, "list_health_changes", limit=100)
+    assert [bytes_of(page) for page in found if bytes_of(page) > MOST_BYTES] == []
+    contents = [page.structured_content or {} for page in found]
+    assert sum(len(content["changes"]) for content in contents) == contents[0]["total"] > ACCOUNTS
 
 
 def json_values() -> st.SearchStrategy[Any]:
