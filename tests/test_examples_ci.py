@@ -7,13 +7,15 @@ import shlex
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
 
-from doors import environment
+from doors import configured, environment
 
-EXAMPLE = Path(__file__).parents[1] / "examples" / "ci"
+ROOT = Path(__file__).parents[1]
+EXAMPLE = ROOT / "examples" / "ci"
 WORKFLOW = (EXAMPLE / "account-health.yml").read_text("utf-8")
 PINNED = "northwind.md"
 
@@ -68,3 +70,31 @@ def test_the_workflow_installs_what_the_readme_installs_and_runs_the_same_tests(
     told = [shlex.split(line) for line in re.findall(r"^\$ (.+)$", readme, re.MULTILINE)]
     assert told == _commands()
     assert told[0] == ["pip", "install", "account-health[testing]"]
+
+
+@pytest.mark.parametrize("page", [EXAMPLE / "README.md", EXAMPLE / "account-health.yml", ROOT / "REFERENCE.md"])
+def test_every_page_says_how_to_install_it_before_and_after_it_is_published(page: Path) -> None:
+    text = page.read_text("utf-8")
+    assert set(re.findall(r'pip install "(.+?)"', text)) == {
+        "account-health[testing]",
+        "/path/to/account-health[testing]",
+    }
+    assert "once the package is published" in text
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    assert (project["name"], "testing" in project["optional-dependencies"]) == ("account-health", True)
+
+
+def test_the_snippet_for_accounts_of_your_own_can_be_pasted_as_it_stands(repository: Path) -> None:
+    readme = (EXAMPLE / "README.md").read_text("utf-8")
+    (snippet,) = re.findall(r"^```python\n(.*?)^```", readme, re.MULTILINE | re.DOTALL)
+    tests = repository / "tests"
+    configured(tests, account="account_id,name\nA-1,Acme\n")
+    (tests / "conftest.py").write_text(snippet, "utf-8")
+    (tests / "test_account_health.py").write_text(
+        'pytest_plugins = ["account_health.testing.fixtures"]\n\n\n'
+        "def test_it(account_health):\n"
+        '    assert account_health.call("find_accounts").data["accounts"][0]["name"] == "Acme"\n',
+        "utf-8",
+    )
+    done = _run(repository)
+    assert done.returncode == 0, done.stdout

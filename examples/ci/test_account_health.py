@@ -1,6 +1,6 @@
 """Tests of tool calls: copy this file and `northwind.md` beside your tests, then ask what matters to you.
 
-They run against the demo on a fixed day, whose answers are the same on every machine and at any time. For accounts of
+They run against the demo on a fixed day, whose answers stay the same as long as the version does. For accounts of
 your own define a fixture `account_health_serving`; the section "Tests of tool calls" of REFERENCE.md says how.
 """
 
