@@ -29,6 +29,9 @@ PLUGIN = Path("plugins") / NAME
 KEYWORDS = PROJECT["keywords"]
 DESCRIPTION = PROJECT["description"]
 ABOUT_CONFIG = "The file account-health.toml that names your sources; `account-health init` writes one."
+ABOUT_SECRETS = (
+    'Name its secrets as files, { file = "PATH" }: a desktop program does not see the variables of your shell.'
+)
 ABOUT_DEMO = "Fictional accounts instead of your own, to try it; every answer says so."
 WHY = "How healthy is this account, why, and how sure are we?"
 
@@ -117,7 +120,12 @@ def bundle() -> dict[str, Any]:
             },
         },
         "user_config": {
-            "configuration": {"type": "file", "title": "Configuration", "description": ABOUT_CONFIG, "required": False},
+            "configuration": {
+                "type": "file",
+                "title": "Configuration",
+                "description": f"{ABOUT_CONFIG} {ABOUT_SECRETS}",
+                "required": False,
+            },
             "demo": {
                 "type": "boolean",
                 "title": "Demo accounts",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import tomllib
@@ -12,8 +13,9 @@ import anyio
 import pytest
 from mcp import Client, StdioServerParameters
 
+from account_health.config import load_config
 from account_health.server.tools import tools
-from doors import DAY, PATIENCE, configured, demo_server
+from doors import CANARY, DAY, PATIENCE, configured, demo_server
 from installable.judges import BESIDE_PYTHON, MCPB, REQUIRED, ROOT, surroundings, vendored
 from vendors.prism import NODE, needed
 
@@ -87,6 +89,20 @@ async def test_the_manifest_names_the_tools_prompts_and_version_that_there_are()
     assert (MANIFEST["version"], MANIFEST["manifest_version"]) == (project["version"], "0.4")
     assert MANIFEST["compatibility"]["runtimes"]["python"] == project["requires-python"]
     assert MANIFEST["prompts_generated"] == bool(await demo_server().list_prompts())
+
+
+def test_the_form_says_how_secrets_reach_a_server_that_no_shell_starts(tmp_path: Path) -> None:
+    about = MANIFEST["user_config"]["configuration"]["description"]
+    (written,) = re.findall(r"{ file = .+? }", about)
+    secret = tmp_path / "token.txt"
+    secret.write_text(f"{CANARY}\n", "utf-8")
+    secret.chmod(0o600)
+    path = tmp_path / "account-health.toml"
+    named = written.replace("PATH", secret.name)
+    path.write_text(f'[sources.crm]\nconnector = "hubspot"\ntoken = {named}\n', "utf-8")
+    (source,) = load_config(path, {}).sources
+    assert source.settings["token"].get_secret_value() == CANARY
+    assert "variables of your shell" in about
 
 
 def test_the_bundle_holds_what_the_package_is_built_from_and_nothing_else(unpacked: Path) -> None:
