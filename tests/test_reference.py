@@ -32,6 +32,9 @@ from account_health.policy import default_document, load_policy, parse_policy
 from account_health.recording import RecordedRun
 from account_health.reference import methodology
 from account_health.server import create_server
+from account_health.server.http import CONNECTIONS, HEALTH_PATH, PATH, SESSIONS
+from account_health.server.limits import MOST_BYTES
+from account_health.server.tasks import COMPUTES_ALL
 from account_health.server.tools import tools
 from account_health.settings_form import example_settings
 from account_health.tables import TABLES, Row, allowed_words, columns, required_columns
@@ -249,6 +252,18 @@ def test_the_page_says_which_fields_a_concise_answer_does_without(tool: str, tmp
         assert {name for name, when in present[part].items() if when == "always"} <= fields, part
         assert [name for name in fields if present[part][name].startswith("detailed only")] == [], part
     assert any(when.startswith("detailed only") for part, _ in brief for when in present[part].values())
+
+
+def test_the_page_says_how_it_is_served_in_the_figures_that_hold() -> None:
+    section = _section("## Serving")
+    named = {"`find_accounts`, `get_portfolio_health`, `list_at_risk_accounts`", f"http://127.0.0.1:8765{PATH}"}
+    held = {f"GET {HEALTH_PATH}", f"{SESSIONS:,} sessions", f"{CONNECTIONS:,} connections", f"{MOST_BYTES // 1000} KB"}
+    assert [text for text in (*named, *held) if text not in section] == []
+    assert set(re.findall(r"`(\w+_\w+)`", section)) == COMPUTES_ALL
+    shown = CliRunner().invoke(app, ["serve", "--help"], env={"COLUMNS": "200", "TERM": "dumb"}).output
+    assert set(re.findall(r"--[a-z][a-z-]*", section)) == {"--transport", "--host", "--port", "--as-of"}
+    assert [option for option in re.findall(r"--[a-z][a-z-]*", section) if option not in shown] == []
+    assert "8765" in shown
 
 
 def _command_names(owner: Typer = app, prefix: str = "account-health ") -> list[str]:

@@ -34,6 +34,7 @@ from account_health.recording import RecordedRun
 from account_health.reference import methodology
 from account_health.render import render
 from account_health.server import create_server
+from account_health.server.figures import figures
 from account_health.server.prompts import prompts
 from account_health.server.strict import LANGUAGE, StrictTool
 from account_health.server.tools import tools
@@ -94,6 +95,7 @@ def manual() -> str:
         tools=[(tool, [*items(tool.fn_metadata.arg_model), _language_of(tool)]) for tool in served],
         costs=anyio.run(tool_costs),
         demo_day=DEMO_DAY,
+        serving=figures(),
         resources=_resources(),
         prompts=prompts(),
         answers=_answers([root for root in roots if root]),

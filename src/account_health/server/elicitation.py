@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 ACCOUNT = "account"
 _ANSWERS_WITH_RESULTS = "2026-07-28"
 """From this version on a question travels as the result of a call, and its answer with the same call repeated."""
-_SHOWN = 20
+SHOWN = 20
 """Candidates that a form lists; nobody reads more."""
 _CHARACTERS = 80
 
@@ -38,7 +38,7 @@ async def pick_account(ctx: Context[Desk], ambiguous: AmbiguousAccount) -> str |
 
     Raises `ambiguous` itself where nobody can be asked, or the person picked none of them.
     """
-    candidates = ambiguous.candidates[:_SHOWN]
+    candidates = ambiguous.candidates[:SHOWN]
     if not can_ask(ctx):
         raise ambiguous
     question = _question(candidates, len(ambiguous.candidates))
