@@ -25,8 +25,8 @@ def serve_stdio(configure: Configure) -> None:
     """
     from account_health.server import create_server
 
-    if sys.stdin.isatty():
-        signal.signal(signal.SIGINT, lambda *_: os._exit(_INTERRUPTED))
+    by_hand = sys.stdin.isatty()
+    signal.signal(signal.SIGINT, (lambda *_: os._exit(_INTERRUPTED)) if by_hand else signal.SIG_IGN)
     try:
         create_server(configure, now).run(transport="stdio")
     except* BrokenPipeError:
