@@ -70,3 +70,23 @@ async def test_another_word_for_it_is_refused_with_the_two_there_are(client: Cli
     result = await client.call_tool("score_account", {"account": "northwind", "response_format": "brief"})
     assert result.is_error
     assert "response_format: Input should be 'detailed' or 'concise'" in said(result)
+
+
+async def test_forms_and_languages_asked_for_in_turns_do_not_get_into_each_others_way(client: Client) -> None:
+    async def ask(tool: str, **arguments: str) -> tuple[str, Any]:
+        result = await client.call_tool(tool, {"account": "northwind", "as_of": DAY, **arguments})
+        return said(result), result.structured_content
+
+    questions: list[tuple[str, dict[str, str]]] = [
+        ("score_account", {}),
+        ("score_account", {"response_format": "concise"}),
+        ("render_health_summary", {}),
+        ("score_account", {"language": "fr"}),
+        ("render_health_summary", {"language": "fr"}),
+        ("score_account", {"vocabulary": "uman"}),
+        ("render_health_summary", {"vocabulary": "uman"}),
+    ]
+    first = [await ask(tool, **arguments) for tool, arguments in questions]
+    assert len({text for text, _ in first}) == len(questions)
+    for _ in range(3):
+        assert [await ask(tool, **arguments) for tool, arguments in questions] == first

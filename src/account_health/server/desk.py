@@ -6,16 +6,22 @@ that do are imported inside the functions that need them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from mcp.types import CallToolResult
+
     from account_health.config import Config
     from account_health.connectors.base import Clock
     from account_health.model import Assessment
     from account_health.overview import Overview
     from account_health.policy import Policy
     from account_health.workspace import Workspace
+
+
+_KEPT = 64
+"""Answers that are kept ready."""
 
 
 class Desk:
@@ -26,6 +32,7 @@ class Desk:
         self._clock = clock
         self._workspace: Workspace | None = None
         self._overview: Overview | None = None
+        self._ready: dict[Hashable, tuple[object, CallToolResult]] = {}
 
     def workspace(self) -> Workspace:
         """The open workspace; raises ConfigurationError until there is a usable configuration, then stays open."""
@@ -51,6 +58,16 @@ class Desk:
 
             self._overview = Overview(self.workspace())
         return self._overview
+
+    def ready(self, assessment: Assessment, form: str, make: Callable[[], CallToolResult]) -> CallToolResult:
+        """The answer that an assessment becomes in a form, made once as long as the assessment is the same."""
+        key = (id(assessment), form)
+        if key not in self._ready:
+            while len(self._ready) >= _KEPT:
+                del self._ready[next(iter(self._ready))]
+            # The assessment is kept beside its id, so that no other can come to have it.
+            self._ready[key] = (assessment, make())
+        return self._ready[key][1]
 
     def policy(self) -> Policy:
         """The configured policy, or the built-in one where nothing is configured."""

@@ -136,9 +136,9 @@ async def score_account(
     history also `change` and `manual_status`. To show a person a report use render_health_summary.
     Example: score_account(account="northwind").
     """
-    workspace = ctx.request_context.lifespan_context.workspace()
-    assessment = await workspace.assess(account, as_of, refresh=refresh, vocabulary=vocabulary)
-    return structured(assessment, response_format)
+    desk = ctx.request_context.lifespan_context
+    assessment = await desk.workspace().assess(account, as_of, refresh=refresh, vocabulary=vocabulary)
+    return desk.ready(assessment, response_format, lambda: structured(assessment, response_format))
 
 
 async def render_health_summary(
@@ -154,12 +154,15 @@ async def render_health_summary(
     """
     from account_health.render import render_summary
 
-    workspace = ctx.request_context.lifespan_context.workspace()
+    desk = ctx.request_context.lifespan_context
+    workspace = desk.workspace()
     assessment = await workspace.assess(account, as_of, refresh=refresh, vocabulary=vocabulary)
-    text = render_summary(assessment, workspace.policy)
-    return CallToolResult(
-        content=[TextContent(type="text", text=text)], _meta={"account-health/assessment": assessment.as_json()}
-    )
+
+    def rendered() -> CallToolResult:
+        text = TextContent(type="text", text=render_summary(assessment, workspace.policy))
+        return CallToolResult(content=[text], _meta={"account-health/assessment": assessment.as_json()})
+
+    return desk.ready(assessment, "summary", rendered)
 
 
 async def score_supplied_inputs(
