@@ -9,12 +9,13 @@ from account_health.explain import explain
 from account_health.flags import check_flags
 from account_health.language import say, spoken
 from account_health.metrics.measure import measure
+from account_health.once import Once
 from account_health.progress import step
 from account_health.remembered import remembered
 from account_health.scoring import Rubric, score_matrix
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Sequence
+    from collections.abc import Hashable, Sequence
     from datetime import datetime
 
     from account_health.calls import Call
@@ -96,26 +97,16 @@ class Evaluations:
 class Explanations:
     """Remembers the newest assessments that are still asked about, in each language of their own."""
 
-    def __init__(self, most: int = 64) -> None:
-        self._most = most
-        self._kept: dict[Hashable, tuple[Sequence[object], Assessment]] = {}
+    def __init__(self) -> None:
+        self._once: Once[Assessment] = Once()
 
     def of(self, evaluation: Evaluation, row: int) -> Assessment:
         """The explanation of one row, put into words at most once per evaluation and language."""
-        return self._once((evaluation, spoken()), row, lambda: explain(evaluation, row))
+        return self._once.of((evaluation, spoken()), row, lambda: explain(evaluation, row))
 
     def remembered(
         self, explained: Assessment, evaluation: Evaluation, then: Evaluation | None, recalled: Recalled
     ) -> Assessment:
         """The same with what the history adds, at most once as long as nothing is added to the history."""
         made_of = (explained, evaluation, then, recalled)
-        return self._once(made_of, 0, lambda: remembered(explained, evaluation, then, recalled))
-
-    def _once(self, made_of: Sequence[object], row: int, make: Callable[[], Assessment]) -> Assessment:
-        key = (*map(id, made_of), row)
-        if key not in self._kept:
-            while len(self._kept) >= self._most:
-                del self._kept[next(iter(self._kept))]
-            # What ids belong to is kept beside them, so that no other object can come to have one of them.
-            self._kept[key] = (made_of, make())
-        return self._kept[key][1]
+        return self._once.of(made_of, 0, lambda: remembered(explained, evaluation, then, recalled))

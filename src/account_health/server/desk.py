@@ -6,8 +6,10 @@ that do are imported inside the functions that need them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
+
+from account_health.once import Once
 
 if TYPE_CHECKING:
     from mcp.types import CallToolResult
@@ -20,10 +22,6 @@ if TYPE_CHECKING:
     from account_health.workspace import Workspace
 
 
-_KEPT = 64
-"""Answers that are kept ready."""
-
-
 class Desk:
     """A configuration to be opened, and the workspace once it is."""
 
@@ -32,7 +30,8 @@ class Desk:
         self._clock = clock
         self._workspace: Workspace | None = None
         self._overview: Overview | None = None
-        self._ready: dict[Hashable, tuple[object, CallToolResult]] = {}
+        self.ready: Once[CallToolResult] = Once()
+        """Answers as they travel, by the assessments they are of."""
 
     def workspace(self) -> Workspace:
         """The open workspace; raises ConfigurationError until there is a usable configuration, then stays open."""
@@ -58,16 +57,6 @@ class Desk:
 
             self._overview = Overview(self.workspace())
         return self._overview
-
-    def ready(self, assessment: Assessment, form: str, make: Callable[[], CallToolResult]) -> CallToolResult:
-        """The answer that an assessment becomes in a form, made once as long as the assessment is the same."""
-        key = (id(assessment), form)
-        if key not in self._ready:
-            while len(self._ready) >= _KEPT:
-                del self._ready[next(iter(self._ready))]
-            # The assessment is kept beside its id, so that no other can come to have it.
-            self._ready[key] = (assessment, make())
-        return self._ready[key][1]
 
     def policy(self) -> Policy:
         """The configured policy, or the built-in one where nothing is configured."""

@@ -138,7 +138,7 @@ async def score_account(
     """
     desk = ctx.request_context.lifespan_context
     assessment = await desk.workspace().assess(account, as_of, refresh=refresh, vocabulary=vocabulary)
-    return desk.ready(assessment, response_format, lambda: structured(assessment, response_format))
+    return desk.ready.of((assessment,), response_format, lambda: structured(assessment, response_format))
 
 
 async def render_health_summary(
@@ -162,7 +162,7 @@ async def render_health_summary(
         text = TextContent(type="text", text=render_summary(assessment, workspace.policy))
         return CallToolResult(content=[text], _meta={"account-health/assessment": assessment.as_json()})
 
-    return desk.ready(assessment, "summary", rendered)
+    return desk.ready.of((assessment,), "summary", rendered)
 
 
 async def score_supplied_inputs(
